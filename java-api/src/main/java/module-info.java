@@ -1,0 +1,3 @@
+/** Embedded fine-tuning and inference of DistilBERT for sentiment. */
+module dev.nightjar {
+}
