@@ -1,3 +1,8 @@
-/** Embedded fine-tuning and inference of DistilBERT for sentiment. */
+/** Embedded fine-tuning and inference of DistilBERT for sentiment: a class and a score. */
 module dev.nightjar {
+    requires ai.djl.api;
+    requires ai.djl.tokenizers;
+    requires tools.jackson.databind;
+
+    exports dev.nightjar;
 }
