@@ -1,0 +1,38 @@
+package dev.nightjar.tensor;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** Off-heap host memory, zeroed and aligned to a cache line, so that vector loads never split one at a row's start. */
+public final class HostBuffer implements Buffer {
+    /** Alignment of every buffer and of every tensor a {@link Workspace} hands out, in bytes. */
+    public static final int ALIGNMENT = 64;
+
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment segment;
+
+    /** @param byteSize size in bytes, at least 0 */
+    public HostBuffer(long byteSize) {
+        if (byteSize < 0) {
+            throw new IllegalArgumentException("byteSize " + byteSize + " is negative");
+        }
+        this.segment = arena.allocate(byteSize, ALIGNMENT);
+    }
+
+    /** The memory; accesses after {@link #close()} throw {@link IllegalStateException}. */
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    @Override
+    public long byteSize() {
+        return segment.byteSize();
+    }
+
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}
