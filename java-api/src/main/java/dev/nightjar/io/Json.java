@@ -1,0 +1,63 @@
+package dev.nightjar.io;
+
+import dev.nightjar.FormatException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The strict JSON of all readers here: UTF-8, no key twice, nothing after the value. */
+final class Json {
+    static final JsonMapper MAPPER = JsonMapper
+            .builder(JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+    private Json() {
+    }
+
+    /** @throws FormatException if the bytes are not one JSON object in UTF-8 */
+    static JsonNode object(String source, byte[] bytes) {
+        return object(source, text(source, bytes));
+    }
+
+    static JsonNode object(String source, String text) {
+        JsonNode node;
+        try {
+            node = MAPPER.readTree(text);
+        } catch (JacksonException e) {
+            throw malformed(source, e);
+        }
+        if (!node.isObject()) {
+            throw new FormatException(source, "expected a JSON object, found " + node.getNodeType());
+        }
+        return node;
+    }
+
+    static FormatException malformed(String source, JacksonException cause) {
+        String place = cause.getLocation() == null
+                ? ""
+                : " (line " + cause.getLocation().getLineNr() + ", column " + cause.getLocation().getColumnNr() + ")";
+        return new FormatException(source, "not valid JSON: " + cause.getOriginalMessage() + place, cause);
+    }
+
+    /** Decodes UTF-8; a malformed sequence is refused with its line. */
+    static String text(String source, byte[] bytes) {
+        ByteBuffer in = ByteBuffer.wrap(bytes);
+        try {
+            CharBuffer text = StandardCharsets.UTF_8.newDecoder().decode(in);
+            return text.toString();
+        } catch (CharacterCodingException e) {
+            long line = 1;
+            for (int i = 0; i < in.position(); i++) {
+                line += bytes[i] == '\n' ? 1 : 0;
+            }
+            throw new FormatException(source + ":" + line, "not valid UTF-8 at byte " + in.position(), e);
+        }
+    }
+}
