@@ -277,7 +277,7 @@ public final class ReferenceOps implements Ops {
         }
 
         long query(int token, int head, int c) {
-            return (long) token * 3 * dim + head * headDim + c;
+            return (long) token * 3 * dim + (long) head * headDim + c;
         }
 
         long key(int token, int head, int c) {
@@ -289,7 +289,7 @@ public final class ReferenceOps implements Ops {
         }
 
         long output(int token, int head, int c) {
-            return (long) token * dim + head * headDim + c;
+            return (long) token * dim + (long) head * headDim + c;
         }
 
         /** Writes the weights of query {@code i} over the sequence and returns the logarithm of their denominator. */
