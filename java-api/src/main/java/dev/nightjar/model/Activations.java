@@ -1,0 +1,168 @@
+package dev.nightjar.model;
+
+import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Tensor;
+import dev.nightjar.tensor.Workspace;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Everything {@link DistilBert} writes on its way, for batches up to a capacity of T tokens and B sequences. For inference all layers
+ * share one set of buffers and normalise in place; for training each layer keeps what its backward pass reads, and there are buffers
+ * for gradients.
+ */
+public final class Activations {
+    /**
+     * One transformer block. Null in inference: logSumExp, both stats, preActivation.
+     *
+     * @param qkv [T, 3 D]
+     * @param logSumExp [T, heads]
+     * @param context [T, D], attention before its output projection
+     * @param attentionSum [T, D], argument of the first normalisation
+     * @param attentionOut [T, D]
+     * @param preActivation [T, hidden]
+     * @param hidden [T, hidden]
+     * @param outputSum [T, D], argument of the second normalisation
+     * @param out [T, D]
+     */
+    record Layer(Tensor qkv, Tensor logSumExp, Tensor context, Tensor attentionSum, Tensor attentionStats,
+            Tensor attentionOut,
+            Tensor preActivation, Tensor hidden, Tensor outputSum, Tensor outputStats, Tensor out) {
+    }
+
+    /** Gradients on their way down: two of [T, D], and of [T, 3 D], [T, hidden], [B, D]. */
+    record Gradients(Tensor residual, Tensor branch, Tensor qkv, Tensor hidden, Tensor pooled, Tensor first,
+            Tensor logits,
+            Tensor scores) {
+    }
+
+    private final Tensor embeddingSum;
+    private final Tensor embeddingStats;
+    private final Tensor embeddings;
+    private final List<Layer> layers = new ArrayList<>();
+    private final Tensor first;
+    private final Tensor pooledPreActivation;
+    private final Tensor pooled;
+    private final Tensor logits;
+    private final Tensor probabilities;
+    private final Tensor scores;
+    private final Gradients gradients;
+
+    /** Takes its tensors from {@code workspace}. */
+    public Activations(Workspace workspace, DistilBertConfig config, int tokens, int sequences, boolean training) {
+        int dim = config.dim();
+        int classes = config.classes();
+        int targets = config.scores();
+        embeddingSum = training ? workspace.matrix(DType.F32, tokens, dim) : null;
+        embeddingStats = training ? workspace.matrix(DType.F32, tokens, 2) : null;
+        embeddings = workspace.matrix(DType.F32, tokens, dim);
+        for (int i = 0; i < config.layers(); i++) {
+            if (training) {
+                layers.add(trainingLayer(workspace, config, tokens));
+            } else {
+                layers.add(i == 0 ? inferenceLayer(workspace, config, tokens, embeddings) : layers.getFirst());
+            }
+        }
+        first = workspace.matrix(DType.F32, sequences, dim);
+        pooledPreActivation = training ? workspace.matrix(DType.F32, sequences, dim) : null;
+        pooled = workspace.matrix(DType.F32, sequences, dim);
+        logits = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
+        probabilities = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
+        scores = targets == 0 ? null : workspace.matrix(DType.F32, sequences, targets);
+        gradients = training
+                ? new Gradients(workspace.matrix(DType.F32, tokens, dim), workspace.matrix(DType.F32, tokens, dim),
+                        workspace.matrix(DType.F32, tokens, 3 * dim),
+                        workspace.matrix(DType.F32, tokens, config.hiddenDim()),
+                        workspace.matrix(DType.F32, sequences, dim), workspace.matrix(DType.F32, sequences, dim),
+                        classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes),
+                        targets == 0 ? null : workspace.matrix(DType.F32, sequences, targets))
+                : null;
+    }
+
+    private static Layer trainingLayer(Workspace workspace, DistilBertConfig config, int tokens) {
+        int dim = config.dim();
+        return new Layer(workspace.matrix(DType.F32, tokens, 3 * dim),
+                workspace.matrix(DType.F32, tokens, config.heads()),
+                workspace.matrix(DType.F32, tokens, dim), workspace.matrix(DType.F32, tokens, dim),
+                workspace.matrix(DType.F32, tokens, 2), workspace.matrix(DType.F32, tokens, dim),
+                workspace.matrix(DType.F32, tokens, config.hiddenDim()),
+                workspace.matrix(DType.F32, tokens, config.hiddenDim()),
+                workspace.matrix(DType.F32, tokens, dim), workspace.matrix(DType.F32, tokens, 2),
+                workspace.matrix(DType.F32, tokens, dim));
+    }
+
+    private static Layer inferenceLayer(Workspace workspace, DistilBertConfig config, int tokens, Tensor stream) {
+        int dim = config.dim();
+        Tensor sum = workspace.matrix(DType.F32, tokens, dim);
+        return new Layer(workspace.matrix(DType.F32, tokens, 3 * dim), null, workspace.matrix(DType.F32, tokens, dim),
+                sum, null,
+                stream, null, workspace.matrix(DType.F32, tokens, config.hiddenDim()), sum, null, stream);
+    }
+
+    Tensor embeddingSum() {
+        return embeddingSum;
+    }
+
+    Tensor embeddingStats() {
+        return embeddingStats;
+    }
+
+    /** [T, D], after normalisation and dropout. */
+    public Tensor embeddings() {
+        return embeddings;
+    }
+
+    Layer layer(int index) {
+        return layers.get(index);
+    }
+
+    /** [T, D], what a block gave; in inference that of the last block, whatever the index. */
+    public Tensor layerOutput(int index) {
+        return layers.get(index).out();
+    }
+
+    Tensor first() {
+        return first;
+    }
+
+    Tensor pooledPreActivation() {
+        return pooledPreActivation;
+    }
+
+    /** [B, D], what both heads read. */
+    public Tensor pooled() {
+        return pooled;
+    }
+
+    /** [B, classes], or null. */
+    public Tensor logits() {
+        return logits;
+    }
+
+    /** [B, classes], written by {@link DistilBert#predict}; or null. */
+    public Tensor probabilities() {
+        return probabilities;
+    }
+
+    /** [B, targets], or null. */
+    public Tensor scores() {
+        return scores;
+    }
+
+    /** [B, classes], the loss's gradient that {@link DistilBert#backward} reads; or null. */
+    public Tensor logitsGradient() {
+        return gradients.logits();
+    }
+
+    /** [B, targets], the loss's gradient that {@link DistilBert#backward} reads; or null. */
+    public Tensor scoresGradient() {
+        return gradients.scores();
+    }
+
+    Gradients gradients() {
+        if (gradients == null) {
+            throw new IllegalStateException("these activations were planned for inference");
+        }
+        return gradients;
+    }
+}

@@ -1,0 +1,244 @@
+package dev.nightjar.model;
+
+import dev.nightjar.backend.Activation;
+import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.Dropout;
+import dev.nightjar.backend.LayerNorm;
+import dev.nightjar.backend.Ops;
+import dev.nightjar.backend.PackedBatch;
+import dev.nightjar.backend.Weight;
+import dev.nightjar.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * DistilBERT (Sanh et al., 2019) with a classification head, a regression head or both on the first token, forward and backward,
+ * written once against {@link Ops}. It views parameters that somebody else owns. Thread-safe as long as nobody writes those: everything
+ * that changes stands in {@link Activations}.
+ */
+public final class DistilBert implements AutoCloseable {
+    /** A linear layer with its prepared weight, for products, and its bias. */
+    private record Linear(Weight weight, Tensor bias) {
+    }
+
+    private record Block(Linear qkv, Linear attentionOut, LayerNorm attentionNorm, Linear lin1, Linear lin2,
+            LayerNorm outputNorm) {
+    }
+
+    private final DistilBertConfig config;
+    private final Parameters parameters;
+    private final boolean constant;
+    private final List<Weight> prepared = new ArrayList<>();
+    private final Tensor words;
+    private final Tensor positions;
+    private final LayerNorm embeddingNorm;
+    private final List<Block> blocks = new ArrayList<>();
+    private final Linear preClassifier;
+    private final Linear classifier;
+    private final Linear regressor;
+
+    /**
+     * @param constant whether the parameters never change from here on, so that the backend may keep copies in a better layout
+     */
+    public DistilBert(DistilBertConfig config, Parameters parameters, boolean constant) {
+        this.config = config;
+        this.parameters = parameters;
+        this.constant = constant;
+        words = parameters.get("distilbert.embeddings.word_embeddings.weight");
+        positions = parameters.get("distilbert.embeddings.position_embeddings.weight");
+        embeddingNorm = parameters.norm("distilbert.embeddings.LayerNorm");
+        for (int i = 0; i < config.layers(); i++) {
+            blocks.add(block("distilbert.transformer.layer." + i + "."));
+        }
+        preClassifier = linear("pre_classifier");
+        classifier = config.classes() == 0 ? null : linear("classifier");
+        regressor = config.scores() == 0 ? null : linear("regressor");
+    }
+
+    private Block block(String layer) {
+        Linear qkv = new Linear(prepare(parameters.packedQkvWeight(layer + "attention.")),
+                parameters.packedQkvBias(layer + "attention."));
+        return new Block(qkv, linear(layer + "attention.out_lin"), parameters.norm(layer + "sa_layer_norm"),
+                linear(layer + "ffn.lin1"),
+                linear(layer + "ffn.lin2"), parameters.norm(layer + "output_layer_norm"));
+    }
+
+    private Linear linear(String name) {
+        return new Linear(prepare(parameters.get(name + ".weight")), parameters.get(name + ".bias"));
+    }
+
+    private Weight prepare(Tensor matrix) {
+        Weight weight = parameters.backend().prepare(matrix, constant);
+        prepared.add(weight);
+        return weight;
+    }
+
+    public DistilBertConfig config() {
+        return config;
+    }
+
+    public Backend backend() {
+        return parameters.backend();
+    }
+
+    /** Weight of the classification head [classes, D] for {@link Ops#multiTaskLoss}, or null. */
+    public Weight classifierWeight() {
+        return classifier == null ? null : classifier.weight;
+    }
+
+    /** Weight of the regression head [targets, D] for {@link Ops#multiTaskLoss}, or null. */
+    public Weight regressorWeight() {
+        return regressor == null ? null : regressor.weight;
+    }
+
+    /** Forward pass without dropout up to {@link Activations#probabilities()} and {@link Activations#scores()}. */
+    public void predict(Ops ops, PackedBatch batch, Activations activations) {
+        forward(ops, batch, activations, DropoutPlan.NONE);
+        if (classifier != null) {
+            ops.softmax(batch.sequences(), activations.logits(), activations.probabilities());
+        }
+    }
+
+    /** Forward pass up to {@link Activations#logits()} and {@link Activations#scores()}. */
+    public void forward(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout) {
+        encode(ops, batch, activations, dropout);
+        int rows = batch.sequences();
+        Tensor pooled = activations.pooled();
+        ops.gatherFirst(batch, activations.layerOutput(config.layers() - 1), activations.first());
+        apply(ops, rows, activations.first(), preClassifier, Activation.RELU, activations.pooledPreActivation(),
+                pooled);
+        if (dropout.heads().active()) {
+            ops.dropout(batch, dropout.heads(), pooled);
+        }
+        if (classifier != null) {
+            apply(ops, rows, pooled, classifier, Activation.NONE, null, activations.logits());
+        }
+        if (regressor != null) {
+            apply(ops, rows, pooled, regressor, Activation.NONE, null, activations.scores());
+        }
+    }
+
+    /** Forward pass up to the last block's hidden states. */
+    public void encode(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout) {
+        int tokens = batch.tokens();
+        ops.embedding(batch, words, positions, embeddingNorm, dropout.embeddings(), activations.embeddingSum(),
+                activations.embeddingStats(), activations.embeddings());
+        Tensor x = activations.embeddings();
+        for (int i = 0; i < config.layers(); i++) {
+            Block block = blocks.get(i);
+            Activations.Layer a = activations.layer(i);
+            apply(ops, tokens, x, block.qkv, Activation.NONE, null, a.qkv());
+            ops.attention(batch, config.heads(), a.qkv(), dropout.attention(i), a.logSumExp(), a.context());
+            apply(ops, tokens, a.context(), block.attentionOut, Activation.NONE, null, a.attentionSum());
+            ops.residualLayerNorm(batch, a.attentionSum(), x, block.attentionNorm, Dropout.NONE, a.attentionStats(),
+                    a.attentionOut());
+            apply(ops, tokens, a.attentionOut(), block.lin1, Activation.GELU, a.preActivation(), a.hidden());
+            apply(ops, tokens, a.hidden(), block.lin2, Activation.NONE, null, a.outputSum());
+            ops.residualLayerNorm(batch, a.outputSum(), a.attentionOut(), block.outputNorm, dropout.feedForward(i),
+                    a.outputStats(),
+                    a.out());
+            x = a.out();
+        }
+    }
+
+    private static void apply(Ops ops, int rows, Tensor x, Linear linear, Activation activation, Tensor preActivation,
+            Tensor out) {
+        ops.linear(rows, x, linear.weight, linear.bias, activation, preActivation, out);
+    }
+
+    /**
+     * Adds the gradient of every trainable parameter to {@code gradients}, from {@link Activations#logitsGradient()} and
+     * {@link Activations#scoresGradient()}. The activations of the forward pass stay as they are, so it may run again with other
+     * gradients.
+     *
+     * @param activations of the forward pass with the same batch and dropout, planned for training
+     * @param frozenLayers blocks, from the first, that get no gradient, with the embeddings below them; -1 trains the embeddings too
+     */
+    public void backward(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout, int frozenLayers,
+            DistilBertGradients gradients) {
+        Activations.Gradients g = activations.gradients();
+        headsBackward(ops, batch, activations, dropout, gradients);
+        ops.scatterFirst(batch, g.first(), g.residual());
+        for (int i = config.layers() - 1; i >= Math.max(frozenLayers, 0); i--) {
+            Tensor input = i == 0 ? activations.embeddings() : activations.layerOutput(i - 1);
+            boolean last = i == frozenLayers;
+            blockBackward(ops, batch, i, input, activations, dropout, last, gradients.block(i));
+        }
+        if (frozenLayers < 0) {
+            ops.embeddingBackward(batch, activations.embeddingSum(), activations.embeddingStats(), embeddingNorm,
+                    dropout.embeddings(),
+                    config.padTokenId(), g.residual(), gradients.words(),
+                    config.sinusoidalPositions() ? null : gradients.positions(),
+                    gradients.embeddingNorm());
+        }
+    }
+
+    private void headsBackward(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout,
+            DistilBertGradients gradients) {
+        Activations.Gradients g = activations.gradients();
+        int rows = batch.sequences();
+        Tensor pooled = activations.pooled();
+        boolean accumulate = false;
+        if (classifier != null) {
+            ops.linearBackwardWeight(rows, pooled, g.logits(), gradients.classifier().weight(),
+                    gradients.classifier().bias());
+            ops.linearBackwardInput(rows, g.logits(), classifier.weight, false, g.pooled());
+            accumulate = true;
+        }
+        if (regressor != null) {
+            ops.linearBackwardWeight(rows, pooled, g.scores(), gradients.regressor().weight(),
+                    gradients.regressor().bias());
+            ops.linearBackwardInput(rows, g.scores(), regressor.weight, accumulate, g.pooled());
+        }
+        if (dropout.heads().active()) {
+            ops.dropout(batch, dropout.heads(), g.pooled());
+        }
+        ops.activationBackward(rows, Activation.RELU, activations.pooledPreActivation(), g.pooled());
+        ops.linearBackwardWeight(rows, activations.first(), g.pooled(), gradients.preClassifier().weight(),
+                gradients.preClassifier().bias());
+        ops.linearBackwardInput(rows, g.pooled(), preClassifier.weight, false, g.first());
+    }
+
+    /** Takes the gradient of a block's output in {@code residual} to that of its input, in the same place. */
+    private void blockBackward(Ops ops, PackedBatch batch, int index, Tensor input, Activations activations,
+            DropoutPlan dropout,
+            boolean last, DistilBertGradients.Block gradients) {
+        int tokens = batch.tokens();
+        Block block = blocks.get(index);
+        Activations.Layer a = activations.layer(index);
+        Activations.Gradients g = activations.gradients();
+        Tensor residual = g.residual();
+
+        Dropout feedForward = dropout.feedForward(index);
+        Tensor branch = feedForward.active() ? g.branch() : null;
+        ops.residualLayerNormBackward(batch, residual, a.outputSum(), a.outputStats(), block.outputNorm, feedForward,
+                residual, branch,
+                gradients.outputNorm());
+        Tensor dLin2 = branch == null ? residual : branch;
+        ops.linearBackwardWeight(tokens, a.hidden(), dLin2, gradients.lin2().weight(), gradients.lin2().bias());
+        ops.linearBackwardInput(tokens, dLin2, block.lin2.weight, false, g.hidden());
+        ops.activationBackward(tokens, Activation.GELU, a.preActivation(), g.hidden());
+        ops.linearBackwardWeight(tokens, a.attentionOut(), g.hidden(), gradients.lin1().weight(),
+                gradients.lin1().bias());
+        ops.linearBackwardInput(tokens, g.hidden(), block.lin1.weight, true, residual);
+
+        ops.residualLayerNormBackward(batch, residual, a.attentionSum(), a.attentionStats(), block.attentionNorm,
+                Dropout.NONE,
+                residual, null, gradients.attentionNorm());
+        ops.linearBackwardWeight(tokens, a.context(), residual, gradients.attentionOut().weight(),
+                gradients.attentionOut().bias());
+        ops.linearBackwardInput(tokens, residual, block.attentionOut.weight, false, g.branch());
+        ops.attentionBackward(batch, config.heads(), a.qkv(), a.context(), a.logSumExp(), g.branch(),
+                dropout.attention(index),
+                g.qkv());
+        ops.linearBackwardWeight(tokens, input, g.qkv(), gradients.qkv().weight(), gradients.qkv().bias());
+        if (!last) {
+            ops.linearBackwardInput(tokens, g.qkv(), block.qkv.weight, true, residual);
+        }
+    }
+
+    @Override
+    public void close() {
+        prepared.forEach(Weight::close);
+    }
+}
