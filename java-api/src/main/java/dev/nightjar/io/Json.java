@@ -13,7 +13,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The strict JSON of all readers here: UTF-8, no key twice, nothing after the value. */
-final class Json {
+public final class Json {
     static final JsonMapper MAPPER = JsonMapper
             .builder(JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
@@ -21,8 +21,12 @@ final class Json {
     private Json() {
     }
 
-    /** @throws FormatException if the bytes are not one JSON object in UTF-8 */
-    static JsonNode object(String source, byte[] bytes) {
+    /**
+     * Parses one JSON object in UTF-8.
+     *
+     * @throws FormatException if the bytes are anything else
+     */
+    public static JsonNode object(String source, byte[] bytes) {
         return object(source, text(source, bytes));
     }
 
@@ -47,7 +51,7 @@ final class Json {
     }
 
     /** Decodes UTF-8; a malformed sequence is refused with its line. */
-    static String text(String source, byte[] bytes) {
+    public static String text(String source, byte[] bytes) {
         ByteBuffer in = ByteBuffer.wrap(bytes);
         try {
             CharBuffer text = StandardCharsets.UTF_8.newDecoder().decode(in);
