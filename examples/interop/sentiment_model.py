@@ -1,4 +1,4 @@
-"""A DistilBERT with a class head and, where the folder has one, a `regressor` head, which transformers itself ignores."""
+"""A DistilBERT with a class head and, where the folder has one, a `regressor` head, which transformers ignores."""
 
 from pathlib import Path
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Fine-tunes a Hugging Face DistilBERT folder with plain PyTorch in float32: what Nightjar's Trainer is compared
-with.
+"""Fine-tunes a Hugging Face DistilBERT folder in plain PyTorch, float32: what Nightjar's Trainer is compared with.
 
 AdamW (0.9, 0.999, 1e-8, decoupled decay 0.01, none on biases and LayerNorm), linear decay after a warm-up over the
 first tenth of the steps, gradients clipped to a global norm of 1, dropout of the folder's config.json, batches
@@ -9,8 +8,9 @@ dropout and order. Prints one JSON object per epoch and, last, one for the run.
 
 --task joint adds a regression head on the same pooled representation and trains both with --weighting
   equal  0.5 CE + 0.5 MSE
-  dao    Dynamic Adaptive Optimization (arXiv 2408.11856): inverse class frequency within the batch on every row of both losses, and
-         task weights by the cross ratio of the norms of the losses' gradients with respect to the pooled representation
+  dao    Dynamic Adaptive Optimization (arXiv 2408.11856): inverse class frequency within the batch on
+         every row of both losses, and task weights by the cross ratio of the norms of the losses' gradients with
+         respect to the pooled representation
 """
 
 import argparse
