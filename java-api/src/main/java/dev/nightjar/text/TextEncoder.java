@@ -4,9 +4,7 @@ import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import dev.nightjar.FormatException;
 import dev.nightjar.UnavailableException;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.locks.StampedLock;
 
@@ -28,7 +26,6 @@ public final class TextEncoder implements AutoCloseable {
     /** Keeps the native tokenizer alive while an encode uses it: readers encode, the one writer frees it. */
     private final StampedLock lock = new StampedLock();
     private final String source;
-    private final byte[] json;
     private final int[] prefix;
     private final int[] suffix;
     private final int vocabSize;
@@ -36,7 +33,6 @@ public final class TextEncoder implements AutoCloseable {
 
     private TextEncoder(TokenizerDefinition definition, String source) {
         this.source = source;
-        this.json = definition.json();
         this.prefix = definition.prefix();
         this.suffix = definition.suffix();
         this.vocabSize = definition.vocabSize();
@@ -49,53 +45,28 @@ public final class TextEncoder implements AutoCloseable {
     }
 
     /**
-     * The tokenizer of a Hugging Face folder: {@code tokenizer.json}, else {@code vocab.txt} with {@code tokenizer_config.json}.
+     * The tokenizer among the files of a Hugging Face folder: {@code tokenizer.json}, else a BERT WordPiece tokenizer made from
+     * {@code vocab.txt} (one token a line) and {@code tokenizer_config.json}. Where the latter is absent the defaults of Hugging Face's
+     * {@code BertTokenizer} hold: lower case, accents stripped, Chinese characters split, {@code [UNK]}, {@code [CLS]}, {@code [SEP]}.
      *
-     * @throws FormatException if neither file is there, or a file is broken
+     * @param folder what error messages call the folder
+     * @param files content by file name; others than these three are ignored
+     * @throws FormatException if there is no tokenizer, or it is broken, or it places no special token before a text
+     * @throws UnavailableException if there is no tokenizers library for this platform
      */
-    public static TextEncoder load(Path folder) throws IOException {
-        Path json = folder.resolve("tokenizer.json");
-        if (Files.exists(json)) {
-            return fromJson(json);
+    public static TextEncoder fromFiles(String folder, Map<String, byte[]> files) {
+        byte[] json = files.get("tokenizer.json");
+        String source = folder + "/tokenizer.json";
+        if (json == null) {
+            byte[] vocabulary = files.get("vocab.txt");
+            if (vocabulary == null) {
+                throw new FormatException(folder, "no tokenizer: expected tokenizer.json or vocab.txt");
+            }
+            source = folder + "/vocab.txt";
+            json = new WordPieceTokenizer(source, vocabulary, folder + "/tokenizer_config.json",
+                    files.get("tokenizer_config.json")).toJson();
         }
-        Path vocabulary = folder.resolve("vocab.txt");
-        if (!Files.exists(vocabulary)) {
-            throw new FormatException(folder.toString(), "no tokenizer: expected tokenizer.json or vocab.txt");
-        }
-        return fromVocabulary(vocabulary, folder.resolve("tokenizer_config.json"));
-    }
-
-    /**
-     * The tokenizer of a {@code tokenizer.json}.
-     *
-     * @throws FormatException if the file is not a tokenizer that frames a text in special tokens
-     */
-    public static TextEncoder fromJson(Path tokenizerJson) throws IOException {
-        return fromJson(Files.readAllBytes(tokenizerJson), tokenizerJson.toString());
-    }
-
-    /**
-     * The tokenizer of a {@code tokenizer.json} in memory.
-     *
-     * @param tokenizerJson the content of a {@code tokenizer.json}
-     * @param source what error messages call it
-     * @throws FormatException if it is not a tokenizer that frames a text in special tokens
-     */
-    public static TextEncoder fromJson(byte[] tokenizerJson, String source) {
-        return new TextEncoder(TokenizerDefinition.parse(tokenizerJson, source), source);
-    }
-
-    /**
-     * A BERT WordPiece tokenizer.
-     *
-     * @param vocabulary one token a line, its id the line number from 0
-     * @param tokenizerConfig {@code tokenizer_config.json}; where it does not exist the defaults of Hugging Face's {@code BertTokenizer}
-     *            hold (lower case, accents stripped, Chinese characters split, {@code [UNK]}, {@code [CLS]}, {@code [SEP]}, …)
-     * @throws FormatException if a file is broken or a needed token is not in the vocabulary
-     */
-    public static TextEncoder fromVocabulary(Path vocabulary, Path tokenizerConfig) throws IOException {
-        byte[] json = WordPieceTokenizer.json(vocabulary, tokenizerConfig);
-        return fromJson(json, vocabulary.toString());
+        return new TextEncoder(TokenizerDefinition.parse(json, source), source);
     }
 
     /**
@@ -130,11 +101,6 @@ public final class TextEncoder implements AutoCloseable {
     /** One more than the largest id that can come out: what the model's word embedding must have rows for. */
     public int vocabSize() {
         return vocabSize;
-    }
-
-    /** This tokenizer as the content of a {@code tokenizer.json}, without truncation and padding. */
-    public byte[] toJson() {
-        return json.clone();
     }
 
     /** Frees the native tokenizer after the running calls of {@link #encode}; a second call does nothing. */

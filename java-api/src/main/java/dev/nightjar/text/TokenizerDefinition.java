@@ -2,7 +2,6 @@ package dev.nightjar.text;
 
 import dev.nightjar.FormatException;
 import dev.nightjar.io.Json;
-import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
@@ -14,19 +13,15 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>The native library is only shown JSON that parsed here, without post-processor and decoder: on a template that names an unknown
  * token, and on some syntax errors, it ends the whole process instead of reporting an error.
  *
- * @param json the file without truncation and padding, in UTF-8
  * @param nativeJson the part that turns text into ids
  * @param prefix ids before every text
  * @param suffix ids after every text
  * @param vocabSize one more than the largest id
  */
-record TokenizerDefinition(byte[] json, String nativeJson, int[] prefix, int[] suffix, int vocabSize) {
+record TokenizerDefinition(String nativeJson, int[] prefix, int[] suffix, int vocabSize) {
 
     static TokenizerDefinition parse(byte[] tokenizerJson, String source) {
-        ObjectNode json = (ObjectNode) Json.object(source, tokenizerJson);
-        json.putNull("truncation");
-        json.putNull("padding");
-        return new Reader(json, source).read();
+        return new Reader((ObjectNode) Json.object(source, tokenizerJson), source).read();
     }
 
     /** Reads one file; every complaint names it and the place in it. */
@@ -56,13 +51,15 @@ record TokenizerDefinition(byte[] json, String nativeJson, int[] prefix, int[] s
                 throw problem("post_processor",
                         "expected a special token before the text: the heads read the first token");
             }
-            return new TokenizerDefinition(json.toString().getBytes(StandardCharsets.UTF_8), nativeJson(), prefix,
+            return new TokenizerDefinition(nativeJson(), prefix,
                     suffix, vocabSize(prefix, suffix));
         }
 
         private String nativeJson() {
             ObjectNode part = json.objectNode();
             part.setAll(json);
+            part.putNull("truncation");
+            part.putNull("padding");
             part.putNull("post_processor");
             part.putNull("decoder");
             return part.toString();

@@ -2,10 +2,7 @@ package dev.nightjar.text;
 
 import dev.nightjar.FormatException;
 import dev.nightjar.io.Json;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import tools.jackson.databind.JsonNode;
@@ -21,26 +18,30 @@ final class WordPieceTokenizer {
     private static final List<String> SPECIAL_TOKENS = List.of("unk_token", "sep_token", "pad_token", "cls_token",
             "mask_token");
 
-    private final Path file;
+    private final String file;
     private final JsonNode config;
     private final String configFile;
     private final ObjectNode vocabulary = JsonNodeFactory.instance.objectNode();
+    private int lines;
 
-    private WordPieceTokenizer(Path file, Path configFile) throws IOException {
+    /**
+     * Reads the vocabulary; the line number from 0 is the id.
+     *
+     * @param file the vocabulary's name in error messages
+     * @param configFile the configuration's
+     * @param configJson {@code tokenizer_config.json}, or null for the defaults
+     */
+    WordPieceTokenizer(String file, byte[] vocabularyLines, String configFile, byte[] configJson) {
         this.file = file;
-        this.configFile = configFile.toString();
-        this.config = Files.exists(configFile)
-                ? Json.object(this.configFile, Files.readAllBytes(configFile))
-                : JsonNodeFactory.instance.objectNode();
-        int id = 0;
-        for (String token : (Iterable<String>) Json.text(file.toString(), Files.readAllBytes(file))
-                .lines()::iterator) {
-            vocabulary.put(token, id++);
-        }
+        this.configFile = configFile;
+        this.config = configJson == null
+                ? JsonNodeFactory.instance.objectNode()
+                : Json.object(configFile, configJson);
+        Json.text(file, vocabularyLines).lines().forEachOrdered(token -> vocabulary.put(token, lines++));
     }
 
-    static byte[] json(Path vocabulary, Path tokenizerConfig) throws IOException {
-        return new WordPieceTokenizer(vocabulary, tokenizerConfig).json().toString().getBytes(StandardCharsets.UTF_8);
+    byte[] toJson() {
+        return json().toString().getBytes(StandardCharsets.UTF_8);
     }
 
     private ObjectNode json() {
@@ -103,7 +104,7 @@ final class WordPieceTokenizer {
     private String required(String key) {
         String token = specialToken(key);
         if (!vocabulary.has(token)) {
-            throw new FormatException(file.toString(), key + " \"" + token + "\" is not in the vocabulary of "
+            throw new FormatException(file, key + " \"" + token + "\" is not in the vocabulary of "
                     + vocabulary.size() + " tokens");
         }
         return token;
