@@ -2,7 +2,6 @@ package dev.nightjar.io;
 
 import dev.nightjar.FormatException;
 import java.nio.ByteBuffer;
-import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import tools.jackson.core.JacksonException;
@@ -54,8 +53,7 @@ public final class Json {
     public static String text(String source, byte[] bytes) {
         ByteBuffer in = ByteBuffer.wrap(bytes);
         try {
-            CharBuffer text = StandardCharsets.UTF_8.newDecoder().decode(in);
-            return text.toString();
+            return StandardCharsets.UTF_8.newDecoder().decode(in).toString();
         } catch (CharacterCodingException e) {
             long line = 1;
             for (int i = 0; i < in.position(); i++) {

@@ -7,7 +7,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.foreign.ValueLayout.OfLong;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -22,6 +21,8 @@ public final class SafetensorsFile {
     private static final OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     /** The limit of the format's own implementation. */
     private static final long MAX_HEADER_BYTES = 100_000_000;
+
+    private static final int MAX_INDEX_BYTES = 64 << 20;
 
     private SafetensorsFile() {
     }
@@ -51,7 +52,7 @@ public final class SafetensorsFile {
      */
     public static WeightSource openSharded(Path index) throws IOException {
         String source = index.toString();
-        SequencedMap<String, String> shardOf = parseIndex(source, Files.readAllBytes(index));
+        SequencedMap<String, String> shardOf = parseIndex(source, InputFiles.read(index, MAX_INDEX_BYTES));
         SequencedMap<String, SequencedMap<String, MappedWeights.Stored>> shards = new LinkedHashMap<>();
         SequencedMap<String, MappedWeights.Stored> tensors = new LinkedHashMap<>();
         Arena arena = Arena.ofShared();

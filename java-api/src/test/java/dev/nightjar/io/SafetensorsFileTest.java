@@ -8,7 +8,6 @@ import dev.nightjar.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.net.URISyntaxException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -24,15 +23,15 @@ class SafetensorsFileTest {
     Path folder;
 
     @Test
-    void readsWhatPyTorchWrote() throws IOException, URISyntaxException {
-        try (WeightSource weights = SafetensorsFile.open(golden("model.safetensors"))) {
+    void readsWhatPyTorchWrote() throws IOException {
+        try (WeightSource weights = SafetensorsFile.open(Golden.file("model.safetensors"))) {
             assertThat(weights.names()).hasSize(42).startsWith("classifier.bias", "classifier.weight")
                     .contains("regressor.weight");
             assertThat(weights.info("classifier.weight"))
                     .isEqualTo(new TensorInfo("classifier.weight", DType.F32, List.of(3L, 32L)));
             assertThat(weights.read("classifier.bias")).containsExactly(-0.027993942f, 0.09727211f, 0.050790895f);
         }
-        try (WeightSource batch = SafetensorsFile.open(golden("forward.safetensors"))) {
+        try (WeightSource batch = SafetensorsFile.open(Golden.file("forward.safetensors"))) {
             assertThat(batch.info("labels").dtype()).isEqualTo(DType.I64);
             assertThat(batch.read("labels")).containsExactly(1, 2, 0, 0, 1, 2);
             assertThat(batch.info("loss").shape()).isEmpty();
@@ -80,8 +79,8 @@ class SafetensorsFileTest {
     }
 
     @Test
-    void unknownNamesAndWrongDestinationsAreRefusedByName() throws IOException, URISyntaxException {
-        Path file = golden("model.safetensors");
+    void unknownNamesAndWrongDestinationsAreRefusedByName() throws IOException {
+        Path file = Golden.file("model.safetensors");
         try (WeightSource weights = SafetensorsFile.open(file); Arena arena = Arena.ofConfined()) {
             assertThatThrownBy(() -> weights.info("nope")).isInstanceOf(FormatException.class)
                     .hasMessageContainingAll(file.toString(), "nope");
@@ -93,8 +92,8 @@ class SafetensorsFileTest {
     }
 
     @Test
-    void readingAfterCloseThrowsAndClosingTwiceDoesNot() throws IOException, URISyntaxException {
-        WeightSource weights = SafetensorsFile.open(golden("model.safetensors"));
+    void readingAfterCloseThrowsAndClosingTwiceDoesNot() throws IOException {
+        WeightSource weights = SafetensorsFile.open(Golden.file("model.safetensors"));
         weights.close();
         weights.close();
         assertThatThrownBy(() -> weights.read("classifier.bias")).isInstanceOf(IllegalStateException.class);
@@ -149,9 +148,5 @@ class SafetensorsFileTest {
 
     private Path write(byte[] bytes) throws IOException {
         return Files.write(folder.resolve("x.safetensors"), bytes);
-    }
-
-    private static Path golden(String name) throws URISyntaxException {
-        return Path.of(SafetensorsFileTest.class.getResource("/golden/tiny/" + name).toURI());
     }
 }

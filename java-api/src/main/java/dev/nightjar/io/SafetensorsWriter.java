@@ -1,0 +1,83 @@
+package dev.nightjar.io;
+
+import dev.nightjar.tensor.DType;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Writer of safetensors files in the form of PyTorch's: {@code "format": "pt"}, data aligned to 8 bytes. */
+public final class SafetensorsWriter {
+    private static final long CHUNK_ELEMENTS = 1 << 18;
+
+    private SafetensorsWriter() {
+    }
+
+    /**
+     * Writes a file atomically ({@link AtomicFiles}), the tensors in the order given.
+     *
+     * @param storage F32, or F16 or BF16 to round to (nearest, ties to even)
+     * @throws IllegalArgumentException for another type, a name given twice or the reserved name {@code __metadata__}
+     */
+    public static void write(Path file, Collection<NamedTensor> tensors, DType storage) throws IOException {
+        if (storage != DType.F32 && storage != DType.F16 && storage != DType.BF16) {
+            throw new IllegalArgumentException("weights are written as F32, F16 or BF16, not " + storage);
+        }
+        byte[] header = header(tensors, storage);
+        AtomicFiles.writeFile(file, channel -> {
+            ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length);
+            writeFully(channel, length.flip());
+            writeFully(channel, ByteBuffer.wrap(header));
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment chunk = arena.allocate(CHUNK_ELEMENTS * storage.bytes());
+                for (NamedTensor tensor : tensors) {
+                    writeData(channel, tensor.data(), storage, chunk);
+                }
+            }
+        });
+    }
+
+    private static byte[] header(Collection<NamedTensor> tensors, DType storage) {
+        Map<String, Object> header = new LinkedHashMap<>();
+        header.put("__metadata__", Map.of("format", "pt"));
+        long offset = 0;
+        for (NamedTensor tensor : tensors) {
+            Map<String, Object> entry = new LinkedHashMap<>();
+            long end = offset + new TensorInfo(tensor.name(), storage, tensor.shape()).byteCount();
+            entry.put("dtype", storage.name());
+            entry.put("shape", tensor.shape());
+            entry.put("data_offsets", List.of(offset, end));
+            if (header.put(tensor.name(), entry) != null) {
+                throw new IllegalArgumentException("the tensor name " + tensor.name() + " is reserved or given twice");
+            }
+            offset = end;
+        }
+        String json = Json.MAPPER.writeValueAsString(header);
+        int bytes = json.getBytes(StandardCharsets.UTF_8).length;
+        return (json + " ".repeat(-bytes & 7)).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static void writeData(FileChannel channel, MemorySegment data, DType storage, MemorySegment chunk)
+            throws IOException {
+        long elements = data.byteSize() / Float.BYTES;
+        for (long done = 0; done < elements; done += CHUNK_ELEMENTS) {
+            long count = Math.min(CHUNK_ELEMENTS, elements - done);
+            Float32Codec.encode(storage, data.asSlice(done * Float.BYTES, count * Float.BYTES), chunk, count);
+            writeFully(channel, chunk.asSlice(0, count * storage.bytes()).asByteBuffer());
+        }
+    }
+
+    private static void writeFully(FileChannel channel, ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+}
