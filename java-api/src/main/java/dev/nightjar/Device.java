@@ -1,0 +1,39 @@
+package dev.nightjar;
+
+import java.util.Set;
+
+/**
+ * Where a model runs.
+ *
+ * @param backend {@code auto} for the fastest backend that is available, or the name of one, which is then used or refused, never
+ *        replaced
+ * @param threads threads that one operation of one session may use; results do not depend on it
+ */
+public record Device(String backend, int threads) {
+    /** What {@link #backend()} may be. */
+    public static final Set<String> BACKENDS = Set.of("auto", "cpu", "reference");
+
+    public Device {
+        if (!BACKENDS.contains(backend)) {
+            throw new IllegalArgumentException("backend \"" + backend + "\" is not one of " + BACKENDS);
+        }
+        if (threads < 1) {
+            throw new IllegalArgumentException("threads " + threads + " is not positive");
+        }
+    }
+
+    /** The fastest available backend, one thread per session. */
+    public static Device auto() {
+        return new Device("auto", 1);
+    }
+
+    /** A backend by name, one thread per session. */
+    public static Device of(String backend) {
+        return new Device(backend, 1);
+    }
+
+    /** The same backend with another number of threads per session. */
+    public Device withThreads(int newThreads) {
+        return new Device(backend, newThreads);
+    }
+}
