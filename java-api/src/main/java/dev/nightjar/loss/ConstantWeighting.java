@@ -1,0 +1,16 @@
+package dev.nightjar.loss;
+
+import dev.nightjar.backend.LossWeights;
+
+/**
+ * The same weights at every step: the control of every other weighting, and with (1, 1) the weighting of a model with one task.
+ *
+ * @param balanceClasses whether rows count by the inverse frequency of their class in the batch
+ */
+public record ConstantWeighting(float classification, float regression,
+        boolean balanceClasses) implements TaskWeighting {
+    @Override
+    public LossWeights weights(Tasks present, float gradientScale) {
+        return new LossWeights(balanceClasses, false, classification, regression, gradientScale);
+    }
+}

@@ -1,0 +1,221 @@
+package dev.nightjar.train;
+
+import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.LossReport;
+import dev.nightjar.backend.LossWeights;
+import dev.nightjar.backend.Ops;
+import dev.nightjar.loss.TaskWeighting;
+import dev.nightjar.loss.TaskWeighting.TaskWeights;
+import dev.nightjar.loss.TaskWeighting.Tasks;
+import dev.nightjar.model.DistilBert;
+import dev.nightjar.model.DistilBertGradients;
+import dev.nightjar.model.DropoutPlan;
+import dev.nightjar.model.ParameterLayout;
+import dev.nightjar.model.ParameterLayout.Entry;
+import dev.nightjar.model.Parameters;
+import dev.nightjar.optim.AdamW;
+import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/**
+ * One optimizer step: forward and backward passes over the batches it accumulates, the weights of the tasks, AdamW. Not thread-safe.
+ *
+ * <p>A batch's gradient counts by its part of the step's rows, so that accumulating equals one large batch where every row has all
+ * targets. Dropout depends on step and row, not on the batch, so it does not notice either.
+ */
+public final class TrainingStep implements AutoCloseable {
+    /**
+     * What does not change from step to step.
+     *
+     * @param seed of dropout
+     * @param frozenLayers as in {@link DistilBert#backward}
+     */
+    public record Settings(long seed, int frozenLayers) {
+    }
+
+    /**
+     * What a step did.
+     *
+     * @param losses over all its batches: losses and numbers of rows of the step; norms and weights averaged over the batches, or
+     *        those of the accumulated gradients where the weighting separates tasks
+     * @param gradientNorm global norm of the combined gradient before clipping
+     */
+    public record Result(LossReport losses, double gradientNorm) {
+        public boolean finite() {
+            return Float.isFinite(losses.loss()) && Double.isFinite(gradientNorm);
+        }
+    }
+
+    /** A gradient allocation with the views the backward pass writes through. */
+    private record Gradients(Parameters parameters, DistilBertGradients views) implements AutoCloseable {
+        static Gradients allocate(DistilBert model, ParameterLayout layout) {
+            Parameters parameters = new Parameters(model.backend(), layout);
+            return new Gradients(parameters, new DistilBertGradients(model.config(), parameters));
+        }
+
+        @Override
+        public void close() {
+            parameters.close();
+        }
+    }
+
+    private final DistilBert model;
+    private final Backend backend;
+    private final Ops ops;
+    private final AdamW optimizer;
+    private final TaskWeighting weighting;
+    private final BatchBuffers buffers;
+    private final Settings settings;
+    private final Gradients gradients;
+    private final Gradients regressionGradients;
+    private final int sharedLength;
+    private int batches;
+    private LossReport separated;
+
+    /**
+     * @param model over the parameters of {@code optimizer}; like all other arguments it stays the caller's
+     */
+    public TrainingStep(DistilBert model, ParameterLayout layout, Ops ops, AdamW optimizer, TaskWeighting weighting,
+            BatchBuffers buffers, Settings settings) {
+        this.model = model;
+        this.backend = model.backend();
+        this.ops = ops;
+        this.optimizer = optimizer;
+        this.weighting = weighting;
+        this.buffers = buffers;
+        this.settings = settings;
+        this.gradients = Gradients.allocate(model, layout);
+        this.regressionGradients = weighting.separatesTasks() ? Gradients.allocate(model, layout) : null;
+        // Heads stand last, so what the tasks share is one run.
+        this.sharedLength = layout.entries().stream().filter(Entry::taskHead).mapToInt(Entry::offset).min()
+                .orElseThrow();
+    }
+
+    /**
+     * Updates the parameters once.
+     *
+     * @param rowBatches rows of each batch
+     * @param step counted from 0
+     */
+    public void run(TokenizedRows rows, List<int[]> rowBatches, int step, double learningRate) {
+        accumulate(rows, rowBatches, step);
+        optimizer.step(ops, step + 1, learningRate, gradients.parameters, buffers.squaredNorms().slice(0, 1));
+    }
+
+    /** Computes the weighted gradient of a step, without updating anything. */
+    void accumulate(TokenizedRows rows, List<int[]> rowBatches, int step) {
+        ops.zero(gradients.parameters.flat());
+        if (regressionGradients != null) {
+            ops.zero(regressionGradients.parameters.flat());
+        }
+        DropoutPlan dropout = new DropoutPlan(model.config(), settings.seed, step);
+        int stepRows = rowBatches.stream().mapToInt(batch -> batch.length).sum();
+        boolean classification = false;
+        boolean regression = false;
+        batches = rowBatches.size();
+        for (int i = 0; i < batches; i++) {
+            int[] batch = rowBatches.get(i);
+            Tasks present = rows.tasks(batch);
+            buffers.load(rows, batch);
+            model.forward(ops, buffers.packed(), buffers.activations(), dropout);
+            LossWeights weights = weighting.weights(present, (float) batch.length / stepRows);
+            if (weighting.separatesTasks()) {
+                backwardSeparately(present, weights, dropout, buffers.report(i));
+            } else {
+                backward(weights, dropout, gradients, buffers.report(i));
+            }
+            classification |= present.classification();
+            regression |= present.regression();
+        }
+        if (weighting.separatesTasks()) {
+            combine(new Tasks(classification, regression));
+        }
+    }
+
+    private void backwardSeparately(Tasks present, LossWeights weights, DropoutPlan dropout, Tensor report) {
+        boolean balance = weights.balanceClasses();
+        float scale = weights.gradientScale();
+        if (present.classification()) {
+            backward(new LossWeights(balance, false, 1, 0, scale), dropout, gradients, report);
+        }
+        if (present.regression()) {
+            backward(new LossWeights(balance, false, 0, 1, scale), dropout, regressionGradients, report);
+        }
+    }
+
+    private void backward(LossWeights weights, DropoutPlan dropout, Gradients into, Tensor report) {
+        var activations = buffers.activations();
+        ops.multiTaskLoss(buffers.packed(), buffers.targets(), activations.logits(), activations.scores(),
+                model.classifierWeight(), model.regressorWeight(), weights, activations.logitsGradient(),
+                activations.scoresGradient(), report);
+        model.backward(ops, buffers.packed(), activations, dropout, settings.frozenLayers, into.views);
+    }
+
+    /** Weighs the tasks by the norms of their shared gradients, which takes a trip to the host, and adds them up. */
+    private void combine(Tasks present) {
+        Tensor shared = gradients.parameters.flat().slice(0, sharedLength);
+        Tensor regressionShared = regressionGradients.parameters.flat().slice(0, sharedLength);
+        ops.squaredNorm(shared, buffers.squaredNorms().slice(1, 1));
+        ops.squaredNorm(regressionShared, buffers.squaredNorms().slice(2, 1));
+        float[] squares = fetch(buffers.squaredNorms());
+        double classificationNorm = Math.sqrt(squares[1]);
+        double regressionNorm = Math.sqrt(squares[2]);
+        TaskWeights weights = weighting.combine(present, classificationNorm, regressionNorm);
+        ops.axpby((float) weights.regression(), regressionGradients.parameters.flat(), (float) weights.classification(),
+                gradients.parameters.flat());
+        separated = new LossReport(0, 0, (float) classificationNorm, (float) regressionNorm,
+                (float) weights.classification(), (float) weights.regression(), 0, 0);
+    }
+
+    /** What the last step did; waits for the device. */
+    public Result read() {
+        double classificationLoss = 0;
+        double regressionLoss = 0;
+        double[] means = new double[4];
+        int labelled = 0;
+        int scored = 0;
+        for (int i = 0; i < batches; i++) {
+            LossReport r = LossReport.read(backend, buffers.report(i));
+            classificationLoss += (double) r.classificationLoss() * r.labelledRows();
+            regressionLoss += (double) r.regressionLoss() * r.scoredRows();
+            means[0] += (double) r.classificationNorm() / batches;
+            means[1] += (double) r.regressionNorm() / batches;
+            means[2] += (double) r.classificationWeight() / batches;
+            means[3] += (double) r.regressionWeight() / batches;
+            labelled += r.labelledRows();
+            scored += r.scoredRows();
+        }
+        if (separated != null) {
+            means = new double[]{separated.classificationNorm(), separated.regressionNorm(),
+                    separated.classificationWeight(), separated.regressionWeight()};
+        }
+        LossReport losses = new LossReport((float) (classificationLoss / Math.max(1, labelled)),
+                (float) (regressionLoss / Math.max(1, scored)), (float) means[0], (float) means[1], (float) means[2],
+                (float) means[3], labelled, scored);
+        return new Result(losses, Math.sqrt(fetch(buffers.squaredNorms())[0]));
+    }
+
+    private float[] fetch(Tensor vector) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(vector.byteSize(), Float.BYTES);
+            backend.download(vector, host);
+            return host.toArray(ValueLayout.JAVA_FLOAT);
+        }
+    }
+
+    /** The gradient of the last step, before clipping. */
+    Parameters gradients() {
+        return gradients.parameters;
+    }
+
+    @Override
+    public void close() {
+        gradients.close();
+        if (regressionGradients != null) {
+            regressionGradients.close();
+        }
+    }
+}
