@@ -2,11 +2,14 @@ package dev.nightjar.io;
 
 import dev.nightjar.FormatException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.SequencedMap;
@@ -33,6 +36,26 @@ final class MappedWeights implements WeightSource {
     static MemorySegment map(Path file, Arena arena) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             return channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
+        }
+    }
+
+    /** Maps what a stream holds, by way of a temporary file that is gone when this returns. */
+    static MemorySegment spool(InputStream stream, Arena arena) throws IOException {
+        Path file = Files.createTempFile("nightjar-", ".weights");
+        try {
+            Files.copy(stream, file, StandardCopyOption.REPLACE_EXISTING);
+            return map(file, arena);
+        } finally {
+            deleteMapped(file);
+        }
+    }
+
+    /** Where a mapped file cannot be deleted (Windows), that is left to the end of the process. */
+    private static void deleteMapped(Path file) {
+        try {
+            Files.delete(file);
+        } catch (IOException e) {
+            file.toFile().deleteOnExit();
         }
     }
 
