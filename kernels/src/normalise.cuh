@@ -1,0 +1,62 @@
+// LayerNorm of one row by one warp: the row is read once, into registers, and normalised in two passes over them (mean, then the
+// centred squares), which is as accurate as float32 allows and costs no memory traffic.
+#pragma once
+
+#include "storage.cuh"
+
+namespace nj {
+
+/** The widest row: 32 floats per lane. Wider ones would need another variant; no DistilBERT has them. */
+constexpr int kMaxNormWidth = 1024;
+
+struct Norm {
+    const S* gamma;  // [dim]
+    const S* beta;   // [dim]
+    int dim;         // at most kMaxNormWidth
+    float eps;
+};
+
+/**
+ * out[0 ... dim) = normalised(load(column, values)) * gamma + beta, by one whole warp.
+ *
+ * @param load called with a column and a packet to fill: zeros at and past `dim`
+ * @param packed whether rows of `out`, gamma and beta may be accessed in packets
+ */
+template <class Load> __device__ inline void normaliseRow(S* out, const Norm& norm, bool packed, Load load) {
+    constexpr int kPackets = kMaxNormWidth / (kWarp * kPacket<S>);
+    const int lane = threadIdx.x % kWarp;
+    float row[kPackets][kPacket<S>];
+    float sum = 0;
+#pragma unroll
+    for (int p = 0; p < kPackets; ++p) {
+        load((p * kWarp + lane) * kPacket<S>, row[p]);
+#pragma unroll
+        for (int i = 0; i < kPacket<S>; ++i) sum += row[p][i];
+    }
+    const float mean = warpSum(sum) / norm.dim;
+    float squares = 0;
+#pragma unroll
+    for (int p = 0; p < kPackets; ++p) {
+#pragma unroll
+        for (int i = 0; i < kPacket<S>; ++i) {
+            const float centred = row[p][i] - mean;
+            if ((p * kWarp + lane) * kPacket<S> + i < norm.dim) squares += centred * centred;
+        }
+    }
+    const float scale = rsqrtf(warpSum(squares) / norm.dim + norm.eps);
+#pragma unroll
+    for (int p = 0; p < kPackets; ++p) {
+        const int column = (p * kWarp + lane) * kPacket<S>;
+        if (column < norm.dim) {
+            float gamma[kPacket<S>];
+            float beta[kPacket<S>];
+            loadPacket(norm.gamma, column, norm.dim, packed, gamma);
+            loadPacket(norm.beta, column, norm.dim, packed, beta);
+#pragma unroll
+            for (int i = 0; i < kPacket<S>; ++i) row[p][i] = (row[p][i] - mean) * scale * gamma[i] + beta[i];
+            storePacket(out, column, norm.dim, packed, row[p]);
+        }
+    }
+}
+
+}  // namespace nj
