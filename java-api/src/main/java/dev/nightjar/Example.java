@@ -66,6 +66,11 @@ public final class Example {
         return !Float.isNaN(scores[target]);
     }
 
+    /** The same row with another class. */
+    public Example withLabel(int newLabel) {
+        return new Example(text, newLabel, scores);
+    }
+
     @Override
     public boolean equals(Object other) {
         return other instanceof Example that && label == that.label && text.equals(that.text)

@@ -87,7 +87,8 @@ public final class HuggingFaceFolder {
         throw new FormatException(folder.toString(), "has neither " + WEIGHTS + " nor " + INDEX);
     }
 
-    private static PretrainedModel resolve(String source, ConfigJson json, WeightSource weights,
+    /** Puts configuration and weights together; takes over the weights unless this throws. */
+    static PretrainedModel resolve(String source, ConfigJson json, WeightSource weights,
             Map<String, byte[]> tokenizerFiles) {
         boolean classifier = weights.names().contains(CLASSIFIER + ".weight");
         boolean regressor = weights.names().contains(REGRESSOR + ".weight");

@@ -6,6 +6,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -43,9 +44,9 @@ public final class Json {
     }
 
     static FormatException malformed(String source, JacksonException cause) {
-        String place = cause.getLocation() == null
-                ? ""
-                : " (line " + cause.getLocation().getLineNr() + ", column " + cause.getLocation().getColumnNr() + ")";
+        TokenStreamLocation location = cause.getLocation();
+        String line = location == null || location.getLineNr() <= 1 ? "" : "line " + location.getLineNr() + ", ";
+        String place = location == null ? "" : " (" + line + "column " + location.getColumnNr() + ")";
         return new FormatException(source, "not valid JSON: " + cause.getOriginalMessage() + place, cause);
     }
 
