@@ -1,17 +1,82 @@
 package dev.nightjar.backend;
 
+import dev.nightjar.UnavailableException;
+import dev.nightjar.backend.cpu.CpuBackend;
 import dev.nightjar.backend.reference.ReferenceBackend;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
 
-/** Which backends there are and which one to use. */
+/** The backends there are, and the choice among them. */
 public final class Backends {
+    /** One backend by its name. */
+    private record Entry(String name, Supplier<Backend> open) {
+    }
+
+    /** Fastest first; the reference is an oracle and never chosen by itself. */
+    private static final List<Entry> ENTRIES = List.of(new Entry("cpu", CpuBackend::new),
+            new Entry("reference", ReferenceBackend::new));
+
     private Backends() {
     }
 
-    /** Opens a backend by name, or for {@code auto} the fastest that is available. */
+    /**
+     * Whether a backend can be used here.
+     *
+     * @param cause why it cannot be used; null if it can
+     * @param details {@link Backend#details}; empty if it cannot be used
+     */
+    public record Explanation(String name, UnavailableException cause, Map<String, String> details) {
+        public boolean available() {
+            return cause == null;
+        }
+    }
+
+    /**
+     * Opens a backend.
+     *
+     * @param name {@code auto} for the fastest that can be used here, or the name of one, for which nothing else is ever put
+     * @throws UnavailableException if it cannot be used; with {@code auto}, if none can, every cause being kept
+     * @throws IllegalArgumentException if there is no backend of that name
+     */
     public static Backend open(String name) {
-        return switch (name) {
-            case "auto", "reference" -> new ReferenceBackend();
-            default -> throw new IllegalArgumentException("there is no backend \"" + name + "\"");
-        };
+        if (name.equals("auto")) {
+            return fastest();
+        }
+        for (Entry entry : ENTRIES) {
+            if (entry.name.equals(name)) {
+                return entry.open.get();
+            }
+        }
+        throw new IllegalArgumentException(
+                "no backend " + name + ", expected auto or one of " + ENTRIES.stream().map(Entry::name).toList());
+    }
+
+    private static Backend fastest() {
+        UnavailableException none = new UnavailableException("no backend can be used here");
+        for (Entry entry : ENTRIES) {
+            if (!entry.name.equals("reference")) {
+                try {
+                    return entry.open.get();
+                } catch (UnavailableException e) {
+                    none.addSuppressed(e);
+                }
+            }
+        }
+        throw none;
+    }
+
+    /** Tries every backend and says what came of it, fastest first. */
+    public static List<Explanation> explain() {
+        List<Explanation> result = new ArrayList<>();
+        for (Entry entry : ENTRIES) {
+            try (Backend backend = entry.open.get()) {
+                result.add(new Explanation(entry.name, null, backend.details()));
+            } catch (UnavailableException e) {
+                result.add(new Explanation(entry.name, e, Map.of()));
+            }
+        }
+        return result;
     }
 }

@@ -17,7 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /** {@link Ops} as loops a reader can check against the formula; every sum is carried in float64 and rounded once. */
-public final class ReferenceOps implements Ops {
+public class ReferenceOps implements Ops {
     private final int[] philoxWords = new int[4];
 
     // ---- embeddings
@@ -134,7 +134,8 @@ public final class ReferenceOps implements Ops {
         }
     }
 
-    private static float activate(Activation activation, float x) {
+    /** One element of an activation. */
+    public static float activate(Activation activation, float x) {
         return switch (activation) {
             case NONE -> x;
             case RELU -> x < 0 ? 0 : x;

@@ -1,0 +1,63 @@
+package dev.nightjar.backend;
+
+import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Tensor;
+
+/** The checks that keep a fast backend inside its callers' memory: element type, columns, and at least as many rows as are used. */
+public final class Shapes {
+    private Shapes() {
+    }
+
+    /**
+     * Checks a matrix, or a vector as one row.
+     *
+     * @param name what to call the tensor in the message
+     * @param rows rows that will be read or written
+     * @throws IllegalArgumentException unless {@code tensor} is float32 with {@code cols} columns and at least {@code rows} rows
+     */
+    public static void matrix(String name, Tensor tensor, int rows, int cols) {
+        if (tensor.dtype() != DType.F32 || tensor.cols() != cols || tensor.rows() < rows) {
+            throw new IllegalArgumentException(
+                    name + " is " + tensor + ", expected F32[at least " + rows + ", " + cols + "]");
+        }
+    }
+
+    /** As {@link #matrix}, for a tensor that may be null. */
+    public static void optional(String name, Tensor tensor, int rows, int cols) {
+        if (tensor != null) {
+            matrix(name, tensor, rows, cols);
+        }
+    }
+
+    /** As {@link #matrix}, for both vectors of a normalisation over {@code dim} columns. */
+    public static void norm(String name, LayerNorm norm, int dim) {
+        matrix(name + ".weight", norm.weight(), 1, dim);
+        matrix(name + ".bias", norm.bias(), 1, dim);
+    }
+
+    /**
+     * Checks a tensor used element by element.
+     *
+     * @throws IllegalArgumentException unless {@code tensor} is float32 with at least {@code elements} elements
+     */
+    public static void elements(String name, Tensor tensor, long elements) {
+        if (tensor.dtype() != DType.F32 || tensor.elements() < elements) {
+            throw new IllegalArgumentException(name + " is " + tensor + ", expected F32 of " + elements + " elements");
+        }
+    }
+
+    /**
+     * Checks indices of rows.
+     *
+     * @param indices int32, of which the first {@code count} are used
+     * @throws IllegalArgumentException unless all are rows of {@code table}
+     */
+    public static void rows(String name, Tensor indices, int count, Tensor table) {
+        for (int i = 0; i < count; i++) {
+            int index = indices.getInt(i);
+            if (index < 0 || index >= table.rows()) {
+                throw new IllegalArgumentException(name + " " + index + " is not in [0, " + table.rows() + ")");
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+package dev.nightjar.backend.cpu;
+
+import dev.nightjar.UnavailableException;
+import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.Ops;
+import dev.nightjar.backend.Weight;
+import dev.nightjar.backend.reference.ReferenceBackend;
+import dev.nightjar.tensor.HostBuffer;
+import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Host memory and the processor's vector units: matrix products by oneDNN, everything else by the native library of Nightjar, and plain
+ * Java in place of whichever the class path does not have for this machine; {@link #details} says which and why.
+ */
+public final class CpuBackend implements Backend {
+    /** Who computes everything but matrix products; {@code AUTO} is the best instruction set of this processor, else {@code JAVA}. */
+    public enum Kernels {
+        AUTO, JAVA, BASELINE, AVX2, AVX512
+    }
+
+    /** Who computes matrix products; {@code AUTO} is {@code ONEDNN}, else {@code JAVA}. */
+    public enum Products {
+        AUTO, JAVA, ONEDNN
+    }
+
+    private final NativeKernels kernels;
+    private final Gemm gemm;
+    private final LinearKernels linearKernels;
+    private final Map<String, String> details = new LinkedHashMap<>();
+
+    /** The fastest there is. */
+    public CpuBackend() {
+        this(Kernels.AUTO, Products.AUTO);
+    }
+
+    /**
+     * The choice of the caller.
+     *
+     * @throws UnavailableException if something asked for by name is not there, or anything is there and cannot be loaded
+     */
+    public CpuBackend(Kernels kernels, Products products) {
+        this.kernels = chooseKernels(kernels);
+        this.gemm = chooseGemm(products);
+        this.linearKernels = this.kernels != null ? this.kernels : new JavaLinearKernels();
+    }
+
+    private NativeKernels chooseKernels(Kernels wanted) {
+        String missing = switch (wanted) {
+            case JAVA -> "asked for";
+            case AUTO -> NativeKernels.isPackaged() ? null : NativeKernels.resource() + " is not on the class path";
+            default -> null;
+        };
+        if (missing != null) {
+            details.put("kernels", "pure Java (" + missing + ")");
+            return null;
+        }
+        NativeKernels result = NativeKernels
+                .load(wanted == Kernels.AUTO ? null : NativeKernels.Isa.valueOf(wanted.name()));
+        details.put("kernels", "native, " + result.isa());
+        return result;
+    }
+
+    private Gemm chooseGemm(Products wanted) {
+        String missing = switch (wanted) {
+            case JAVA -> "asked for";
+            case AUTO -> OneDnnGemm.isPackaged() ? null : OneDnnGemm.resource() + " is not on the class path";
+            case ONEDNN -> null;
+        };
+        if (missing != null) {
+            details.put("matrix products", "pure Java (" + missing + ")");
+            return new JavaGemm();
+        }
+        OneDnnGemm result = OneDnnGemm.load();
+        details.put("matrix products", "oneDNN " + result.version());
+        return result;
+    }
+
+    @Override
+    public String name() {
+        return "cpu";
+    }
+
+    @Override
+    public Map<String, String> details() {
+        return Collections.unmodifiableMap(details);
+    }
+
+    @Override
+    public HostBuffer allocate(long bytes) {
+        return new HostBuffer(bytes);
+    }
+
+    @Override
+    public Weight prepare(Tensor matrix, boolean constant) {
+        return constant ? CpuWeight.constant(matrix, linearKernels) : CpuWeight.changing(matrix);
+    }
+
+    @Override
+    public void upload(MemorySegment source, Tensor destination) {
+        destination.segment().copyFrom(ReferenceBackend.exactly(source, destination));
+    }
+
+    @Override
+    public void download(Tensor source, MemorySegment destination) {
+        ReferenceBackend.exactly(destination, source).copyFrom(source.segment());
+    }
+
+    @Override
+    public Ops newOps(int threads) {
+        return kernels != null ? new CpuOps(threads, kernels, gemm) : new PortableCpuOps(threads, gemm);
+    }
+
+    @Override
+    public void close() {
+        // Libraries stay loaded for the process, and buffers belong to whoever allocated them.
+    }
+}

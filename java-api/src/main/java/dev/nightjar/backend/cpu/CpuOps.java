@@ -1,0 +1,366 @@
+package dev.nightjar.backend.cpu;
+
+import dev.nightjar.backend.Activation;
+import dev.nightjar.backend.AdamWStep;
+import dev.nightjar.backend.Dropout;
+import dev.nightjar.backend.LayerNorm;
+import dev.nightjar.backend.LossWeights;
+import dev.nightjar.backend.Ops;
+import dev.nightjar.backend.PackedBatch;
+import dev.nightjar.backend.ParameterGroup;
+import dev.nightjar.backend.Shapes;
+import dev.nightjar.backend.Targets;
+import dev.nightjar.backend.Weight;
+import dev.nightjar.backend.reference.ReferenceOps;
+import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/** {@link Ops} by native kernels and a {@link Gemm}. Every operation is cut into chunks by its shape, which {@link IntraOp} deals out. */
+final class CpuOps implements Ops {
+    /** Rows of one chunk of a row-wise operation; also the rows of one partial sum of a LayerNorm's gradients. */
+    private static final int ROWS = 64;
+    /** Columns of one chunk where rows are summed up: a cache line's multiple, so that threads do not share lines. */
+    private static final int COLUMNS = 64;
+    /** Elements of one chunk of an element-wise operation. */
+    private static final int ELEMENTS = 1 << 15;
+    /** Pairs of sequence and head in one chunk of attention. */
+    private static final int PAIRS = 2;
+
+    private final NativeKernels kernels;
+    private final IntraOp threads;
+    private final LinearMaps linear;
+    private final ReferenceOps small = new ReferenceOps();
+    private final ScratchMemory transposed = new ScratchMemory();
+    private final ScratchMemory attentionScratch = new ScratchMemory();
+    private final ScratchMemory partials = new ScratchMemory();
+    private double[] partialSums = new double[0];
+
+    CpuOps(int threads, NativeKernels kernels, Gemm gemm) {
+        this.kernels = kernels;
+        this.threads = new IntraOp(threads);
+        this.linear = new LinearMaps(this.threads, gemm, kernels, transposed);
+    }
+
+    private static long address(Tensor tensor) {
+        return tensor == null ? 0 : tensor.address();
+    }
+
+    /** Receives [begin, end). */
+    @FunctionalInterface
+    private interface Range {
+        void run(int begin, int end);
+    }
+
+    private void ranges(int count, int size, Range range) {
+        threads.run(Math.ceilDiv(count, size),
+                (chunk, worker) -> range.run(chunk * size, Math.min(count, (chunk + 1) * size)));
+    }
+
+    /** Receives [begin, end) of elements. */
+    @FunctionalInterface
+    private interface Elements {
+        void run(long begin, long end);
+    }
+
+    private void elements(long from, long count, Elements elements) {
+        threads.run(Math.toIntExact(Math.ceilDiv(count, (long) ELEMENTS)), (chunk, worker) -> elements
+                .run(from + (long) chunk * ELEMENTS, from + Math.min(count, (chunk + 1L) * ELEMENTS)));
+    }
+
+    // ---- embeddings
+
+    @Override
+    public void embedding(PackedBatch batch, Tensor words, Tensor positions, LayerNorm norm, Dropout dropout,
+            Tensor sum, Tensor stats, Tensor out) {
+        int tokens = batch.tokens();
+        int dim = out.cols();
+        Shapes.matrix("words", words, 1, dim);
+        Shapes.matrix("positions", positions, batch.maxLength(), dim);
+        Shapes.norm("norm", norm, dim);
+        Shapes.optional("sum", sum, tokens, dim);
+        Shapes.optional("stats", stats, tokens, 2);
+        Shapes.matrix("out", out, tokens, dim);
+        Shapes.rows("token id", batch.ids(), tokens, words);
+        ranges(tokens, ROWS, (begin, end) -> kernels.embedding(begin, end, dim, batch, words.address(),
+                positions.address(), norm.weight().address(), norm.bias().address(), dropout, address(sum),
+                address(stats), out.address()));
+    }
+
+    @Override
+    public void embeddingBackward(PackedBatch batch, Tensor sum, Tensor stats, LayerNorm norm, Dropout dropout,
+            int padTokenId, Tensor dOut, Tensor dWords, Tensor dPositions, LayerNorm dNorm) {
+        int tokens = batch.tokens();
+        int dim = dOut.cols();
+        Shapes.matrix("dOut", dOut, tokens, dim);
+        if (dWords != null) {
+            Shapes.matrix("dWords", dWords, 1, dim);
+            Shapes.rows("token id", batch.ids(), tokens, dWords);
+        }
+        Shapes.optional("dPositions", dPositions, batch.maxLength(), dim);
+        if (dropout.active()) {
+            ranges(tokens, ROWS, (begin, end) -> kernels.dropoutTokens(begin, end, dim, batch, dOut.address(), dropout,
+                    dOut.address()));
+        }
+        normBackward(tokens, dOut, sum, stats, norm, dOut, dNorm);
+        // Columns, because several tokens may add to the same row.
+        ranges(dim, COLUMNS, (begin, end) -> {
+            if (dWords != null) {
+                kernels.scatterAdd(begin, end, dim, tokens, batch.ids().address(), padTokenId, dOut.address(),
+                        dWords.address());
+            }
+            if (dPositions != null) {
+                kernels.scatterAdd(begin, end, dim, tokens, batch.positions().address(), -1, dOut.address(),
+                        dPositions.address());
+            }
+        });
+    }
+
+    // ---- linear maps
+
+    @Override
+    public void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
+            Tensor out) {
+        linear.forward(rows, x, weight, bias, activation, preActivation, out);
+    }
+
+    @Override
+    public void linearBackwardInput(int rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
+        linear.backwardInput(rows, dOut, weight, accumulate, dX);
+    }
+
+    @Override
+    public void linearBackwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
+        linear.backwardWeight(rows, x, dOut, dWeight, dBias);
+    }
+
+    @Override
+    public void activationBackward(int rows, Activation activation, Tensor preActivation, Tensor gradient) {
+        Shapes.matrix("preActivation", preActivation, rows, gradient.cols());
+        Shapes.matrix("gradient", gradient, rows, gradient.cols());
+        elements(0, (long) rows * gradient.cols(), (begin, end) -> kernels.activationBackward(begin, end, activation,
+                preActivation.address(), gradient.address()));
+    }
+
+    // ---- attention
+
+    @Override
+    public void attention(PackedBatch batch, int heads, Tensor qkv, Dropout dropout, Tensor logSumExp, Tensor out) {
+        int headDim = headDim(batch, heads, qkv, out);
+        Shapes.optional("logSumExp", logSumExp, batch.tokens(), heads);
+        pairs(batch, heads, headDim, (begin, end, scratch) -> kernels.attention(begin, end, heads, headDim, batch,
+                qkv.address(), dropout, address(logSumExp), out.address(), scratch));
+    }
+
+    @Override
+    public void attentionBackward(PackedBatch batch, int heads, Tensor qkv, Tensor out, Tensor logSumExp, Tensor dOut,
+            Dropout dropout, Tensor dQkv) {
+        int headDim = headDim(batch, heads, qkv, out);
+        Shapes.matrix("logSumExp", logSumExp, batch.tokens(), heads);
+        Shapes.matrix("dOut", dOut, batch.tokens(), out.cols());
+        Shapes.matrix("dQkv", dQkv, batch.tokens(), qkv.cols());
+        pairs(batch, heads, headDim,
+                (begin, end, scratch) -> kernels.attentionBackward(begin, end, heads, headDim, batch, qkv.address(),
+                        out.address(), logSumExp.address(), dOut.address(), dropout, dQkv.address(), scratch));
+    }
+
+    private static int headDim(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+        int dim = out.cols();
+        if (heads < 1 || dim % heads != 0) {
+            throw new IllegalArgumentException(heads + " heads do not divide " + dim + " columns");
+        }
+        Shapes.matrix("qkv", qkv, batch.tokens(), 3 * dim);
+        Shapes.matrix("out", out, batch.tokens(), dim);
+        return dim / heads;
+    }
+
+    /** Receives [begin, end) of the pairs of sequence and head, and scratch memory of its own. */
+    @FunctionalInterface
+    private interface Pairs {
+        void run(int begin, int end, long scratch);
+    }
+
+    private void pairs(PackedBatch batch, int heads, int headDim, Pairs pairs) {
+        int count = batch.sequences() * heads;
+        long size = kernels.attentionScratch(batch.maxLength(), headDim);
+        long scratch = attentionScratch.floats(size * threads.threads());
+        threads.run(Math.ceilDiv(count, PAIRS), (chunk, worker) -> pairs.run(chunk * PAIRS,
+                Math.min(count, (chunk + 1) * PAIRS), scratch + Float.BYTES * size * worker));
+    }
+
+    // ---- residual and normalisation
+
+    @Override
+    public void residualLayerNorm(PackedBatch batch, Tensor x, Tensor residual, LayerNorm norm, Dropout dropout,
+            Tensor stats, Tensor out) {
+        int tokens = batch.tokens();
+        int dim = x.cols();
+        Shapes.matrix("x", x, tokens, dim);
+        Shapes.matrix("residual", residual, tokens, dim);
+        Shapes.norm("norm", norm, dim);
+        Shapes.optional("stats", stats, tokens, 2);
+        Shapes.matrix("out", out, tokens, dim);
+        ranges(tokens, ROWS, (begin, end) -> kernels.residualLayerNorm(begin, end, dim, batch, x.address(),
+                residual.address(), norm.weight().address(), norm.bias().address(), dropout, address(stats),
+                out.address()));
+    }
+
+    @Override
+    public void residualLayerNormBackward(PackedBatch batch, Tensor dOut, Tensor sum, Tensor stats, LayerNorm norm,
+            Dropout dropout, Tensor dResidual, Tensor dX, LayerNorm dNorm) {
+        int tokens = batch.tokens();
+        int dim = sum.cols();
+        Shapes.optional("dX", dX, tokens, dim);
+        normBackward(tokens, dOut, sum, stats, norm, dResidual, dNorm);
+        if (dX != null && dropout.active()) {
+            ranges(tokens, ROWS, (begin, end) -> kernels.dropoutTokens(begin, end, dim, batch, dResidual.address(),
+                    dropout, dX.address()));
+        } else if (dX != null) {
+            elements(0, (long) tokens * dim,
+                    (begin, end) -> kernels.axpby(begin, end, 1, dResidual.address(), 0, dX.address()));
+        }
+    }
+
+    private void normBackward(int tokens, Tensor dOut, Tensor sum, Tensor stats, LayerNorm norm, Tensor dSum,
+            LayerNorm dNorm) {
+        int dim = sum.cols();
+        Shapes.matrix("dOut", dOut, tokens, dim);
+        Shapes.matrix("sum", sum, tokens, dim);
+        Shapes.matrix("stats", stats, tokens, 2);
+        Shapes.norm("norm", norm, dim);
+        Shapes.matrix("dSum", dSum, tokens, dim);
+        Shapes.norm("dNorm", dNorm, dim);
+        int chunks = Math.ceilDiv(tokens, ROWS);
+        long partial = partials.floats(2L * dim * chunks);
+        ranges(tokens, ROWS,
+                (begin, end) -> kernels.layerNormBackward(begin, end, dim, dOut.address(), sum.address(),
+                        stats.address(), norm.weight().address(), dSum.address(),
+                        partial + 2L * dim * Float.BYTES * (begin / ROWS)));
+        ranges(dim, COLUMNS, (begin, end) -> {
+            kernels.columnSums(begin, end, chunks, 2 * dim, partial, dNorm.weight().address());
+            kernels.columnSums(begin, end, chunks, 2 * dim, partial + (long) dim * Float.BYTES,
+                    dNorm.bias().address());
+        });
+    }
+
+    // ---- pooling and heads
+
+    @Override
+    public void gatherFirst(PackedBatch batch, Tensor x, Tensor out) {
+        int dim = x.cols();
+        Shapes.matrix("x", x, batch.tokens(), dim);
+        Shapes.matrix("out", out, batch.sequences(), dim);
+        for (int b = 0; b < batch.sequences(); b++) {
+            copyRow(x, batch.cuSeqlens().getInt(b), out, b, dim);
+        }
+    }
+
+    @Override
+    public void scatterFirst(PackedBatch batch, Tensor dOut, Tensor dX) {
+        int dim = dX.cols();
+        Shapes.matrix("dOut", dOut, batch.sequences(), dim);
+        Shapes.matrix("dX", dX, batch.tokens(), dim);
+        fill(dX.segment().asSlice(0, (long) batch.tokens() * dim * Float.BYTES));
+        for (int b = 0; b < batch.sequences(); b++) {
+            copyRow(dOut, b, dX, batch.cuSeqlens().getInt(b), dim);
+        }
+    }
+
+    private static void copyRow(Tensor from, int fromRow, Tensor to, int toRow, int dim) {
+        MemorySegment.copy(from.segment(), ValueLayout.JAVA_FLOAT, (long) fromRow * dim * Float.BYTES, to.segment(),
+                ValueLayout.JAVA_FLOAT, (long) toRow * dim * Float.BYTES, dim);
+    }
+
+    @Override
+    public void dropout(PackedBatch batch, Dropout dropout, Tensor x) {
+        Shapes.matrix("x", x, batch.sequences(), x.cols());
+        if (dropout.active()) {
+            ranges(batch.sequences(), ROWS, (begin, end) -> kernels.dropoutSequences(begin, end, x.cols(), batch,
+                    x.address(), dropout, x.address()));
+        }
+    }
+
+    @Override
+    public void softmax(int rows, Tensor x, Tensor out) {
+        small.softmax(rows, x, out);
+    }
+
+    @Override
+    public void multiTaskLoss(PackedBatch batch, Targets targets, Tensor logits, Tensor scores, Weight classifier,
+            Weight regressor, LossWeights weights, Tensor dLogits, Tensor dScores, Tensor report) {
+        small.multiTaskLoss(batch, targets, logits, scores, classifier, regressor, weights, dLogits, dScores, report);
+    }
+
+    // ---- parameters
+
+    @Override
+    public void squaredNorm(Tensor x, Tensor result) {
+        Shapes.elements("x", x, 0);
+        int chunks = Math.toIntExact(Math.ceilDiv(x.elements(), (long) ELEMENTS));
+        if (partialSums.length < chunks) {
+            partialSums = new double[chunks];
+        }
+        double[] sums = partialSums;
+        elements(0, x.elements(),
+                (begin, end) -> sums[(int) (begin / ELEMENTS)] = kernels.squaredNorm(begin, end, x.address()));
+        double sum = 0;
+        for (int chunk = 0; chunk < chunks; chunk++) {
+            sum += sums[chunk];
+        }
+        result.set(0, (float) sum);
+    }
+
+    @Override
+    public void axpby(float alpha, Tensor x, float beta, Tensor y) {
+        Shapes.elements("x", x, 0);
+        Shapes.elements("y", y, x.elements());
+        elements(0, x.elements(), (begin, end) -> kernels.axpby(begin, end, alpha, x.address(), beta, y.address()));
+    }
+
+    @Override
+    public void zero(Tensor x) {
+        fill(x.segment());
+    }
+
+    private void fill(MemorySegment memory) {
+        long size = (long) ELEMENTS * Float.BYTES;
+        threads.run(Math.toIntExact(Math.ceilDiv(memory.byteSize(), size)), (chunk, worker) -> memory
+                .asSlice(chunk * size, Math.min(size, memory.byteSize() - chunk * size)).fill((byte) 0));
+    }
+
+    @Override
+    public void adamW(AdamWStep step, List<ParameterGroup> groups, Tensor gradients, Tensor squaredNorm,
+            Tensor parameters, Tensor firstMoment, Tensor secondMoment) {
+        double clip = Math.min(1, step.maxGradientNorm() / (Math.sqrt(squaredNorm.get(0)) + 1e-6));
+        double correction1 = 1 - Math.pow(step.beta1(), step.step());
+        double rootCorrection2 = Math.sqrt(1 - Math.pow(step.beta2(), step.step()));
+        for (ParameterGroup group : groups) {
+            if (group.learningRateScale() == 0) {
+                continue;
+            }
+            long end = (long) group.offset() + group.length();
+            if (group.offset() < 0 || group.length() < 0) {
+                throw new IllegalArgumentException(group + " is no range");
+            }
+            Shapes.elements("gradients", gradients, end);
+            Shapes.elements("parameters", parameters, end);
+            Shapes.elements("firstMoment", firstMoment, end);
+            Shapes.elements("secondMoment", secondMoment, end);
+            double rate = (double) step.learningRate() * group.learningRateScale();
+            double keep = 1 - (group.decay() ? rate * step.weightDecay() : 0);
+            elements(group.offset(), group.length(), (from, to) -> kernels.adamW(from, to, (float) clip, step.beta1(),
+                    step.beta2(), (float) (rate / correction1), (float) keep, (float) (1 / rootCorrection2),
+                    step.epsilon(), gradients.address(), firstMoment.address(), secondMoment.address(),
+                    parameters.address()));
+        }
+    }
+
+    @Override
+    public void close() {
+        threads.close();
+        transposed.close();
+        attentionScratch.close();
+        partials.close();
+    }
+}

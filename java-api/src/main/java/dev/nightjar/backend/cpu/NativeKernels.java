@@ -1,0 +1,328 @@
+package dev.nightjar.backend.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.nightjar.UnavailableException;
+import dev.nightjar.backend.Activation;
+import dev.nightjar.backend.Dropout;
+import dev.nightjar.backend.PackedBatch;
+import dev.nightjar.ffi.Downcalls;
+import dev.nightjar.ffi.NativeLibrary;
+import dev.nightjar.model.DistilBertConfig;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.util.Locale;
+
+/**
+ * The kernels of {@code libnightjar_cpu.so} for one instruction set, one method for each entry of {@code nj_kernels} in
+ * {@code nightjar_cpu.h}, which documents them. Addresses are longs, so a call allocates nothing; nothing is checked here. Thread-safe.
+ */
+final class NativeKernels implements LinearKernels {
+    /** Instruction sets, {@code NJ_ISA_*}. */
+    enum Isa {
+        BASELINE(0), AVX2(1), AVX512(2);
+
+        private final int code;
+
+        Isa(int code) {
+            this.code = code;
+        }
+
+        private static Isa of(int code) {
+            for (Isa isa : values()) {
+                if (isa.code == code) {
+                    return isa;
+                }
+            }
+            throw new IllegalStateException("instruction set " + code);
+        }
+    }
+
+    /** {@code NJ_CPU_ABI} of the header this class was written against. */
+    private static final int ABI = 1;
+    private static final String FOLDER = "dev/nightjar/native/" + NativeLibrary.platform();
+    private static final String LIBRARY = "libnightjar_cpu.so";
+    private static final MemoryLayout P = JAVA_LONG;
+    private static final MemoryLayout I = JAVA_INT;
+    private static final MemoryLayout L = JAVA_LONG;
+    private static final MemoryLayout F = JAVA_FLOAT;
+
+    private final Isa isa;
+    private final MethodHandle embedding;
+    private final MethodHandle scatterAdd;
+    private final MethodHandle residualLayerNorm;
+    private final MethodHandle layerNormBackward;
+    private final MethodHandle dropout;
+    private final MethodHandle biasActivation;
+    private final MethodHandle activationBackward;
+    private final MethodHandle columnSums;
+    private final MethodHandle transpose;
+    private final MethodHandle attentionScratch;
+    private final MethodHandle attention;
+    private final MethodHandle attentionBackward;
+    private final MethodHandle squaredNorm;
+    private final MethodHandle axpby;
+    private final MethodHandle adamW;
+    private final MethodHandle philox;
+
+    private NativeKernels(Isa isa, MemorySegment table) {
+        this.isa = isa;
+        Table entries = new Table(table);
+        embedding = entries.next(null, I, I, I, P, P, P, P, P, P, P, P, F, I, F, L, I, P, P, P);
+        scatterAdd = entries.next(null, I, I, I, I, P, I, P, P);
+        residualLayerNorm = entries.next(null, I, I, I, P, P, P, P, P, P, P, F, I, F, L, I, P, P);
+        layerNormBackward = entries.next(null, I, I, I, P, P, P, P, P, P);
+        dropout = entries.next(null, I, I, I, P, P, P, P, I, F, L, I, P);
+        biasActivation = entries.next(null, I, I, I, I, I, P, P, P);
+        activationBackward = entries.next(null, L, L, I, P, P);
+        columnSums = entries.next(null, I, I, I, I, P, P);
+        transpose = entries.next(null, I, I, I, I, P, P);
+        attentionScratch = entries.next(L, I, I);
+        attention = entries.next(null, I, I, I, I, P, P, P, I, F, L, I, P, P, P);
+        attentionBackward = entries.next(null, I, I, I, I, P, P, P, P, P, P, I, F, L, I, P, P);
+        squaredNorm = entries.next(JAVA_DOUBLE, L, L, P);
+        axpby = entries.next(null, L, L, F, P, F, P);
+        adamW = entries.next(null, L, L, F, F, F, F, F, F, F, P, P, P, P);
+        philox = entries.next(null, L, I, I, I, I, I, P);
+    }
+
+    /** The function pointers of an {@code nj_kernels}, in order. */
+    private static final class Table {
+        private final MemorySegment pointers;
+        private long index;
+
+        Table(MemorySegment pointers) {
+            this.pointers = pointers.reinterpret(16 * ADDRESS.byteSize());
+        }
+
+        MethodHandle next(MemoryLayout result, MemoryLayout... arguments) {
+            FunctionDescriptor descriptor = result == null
+                    ? FunctionDescriptor.ofVoid(arguments)
+                    : FunctionDescriptor.of(result, arguments);
+            return Linker.nativeLinker().downcallHandle(pointers.getAtIndex(ADDRESS, index++), descriptor);
+        }
+    }
+
+    /** Whether the class path has the library for this machine. */
+    static boolean isPackaged() {
+        return NativeLibrary.isPackaged(FOLDER, LIBRARY);
+    }
+
+    /** What {@link #isPackaged} looks for. */
+    static String resource() {
+        return FOLDER + "/" + LIBRARY;
+    }
+
+    /**
+     * @param wanted null for the best this processor has
+     * @throws UnavailableException if the library cannot be loaded, is of another version, or the processor lacks {@code wanted}
+     */
+    static NativeKernels load(Isa wanted) {
+        NativeLibrary library = NativeLibrary.load(FOLDER, LIBRARY);
+        FunctionDescriptor noArguments = FunctionDescriptor.of(JAVA_INT);
+        try {
+            int abi = (int) library.downcall("nj_cpu_abi", noArguments).invokeExact();
+            if (abi != ABI) {
+                throw new UnavailableException("native library " + resource() + " has ABI " + abi + ", expected " + ABI
+                        + ": nightjar-native and nightjar are of different versions");
+            }
+            int isa = wanted != null
+                    ? wanted.code
+                    : (int) library.downcall("nj_best_isa", noArguments).invokeExact();
+            MemorySegment table = (MemorySegment) library
+                    .downcall("nj_kernels_for", FunctionDescriptor.of(ADDRESS, JAVA_INT)).invokeExact(isa);
+            if (table.equals(MemorySegment.NULL)) {
+                throw new UnavailableException("this processor has no " + wanted);
+            }
+            return new NativeKernels(Isa.of(isa), table);
+        } catch (Throwable t) {
+            throw Downcalls.failure(resource(), t);
+        }
+    }
+
+    /** As in {@code avx512}. */
+    String isa() {
+        return isa.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static int threshold(Dropout dropout) {
+        return dropout.active() ? dropout.threshold() : 0;
+    }
+
+    /** {@code NJ_ACTIVATION_*}. */
+    private static int code(Activation activation) {
+        return switch (activation) {
+            case NONE -> 0;
+            case GELU -> 1;
+            case RELU -> 2;
+        };
+    }
+
+    void embedding(int begin, int end, int dim, PackedBatch batch, long words, long places, long gamma, long beta,
+            Dropout drop, long sum, long stats, long out) {
+        try {
+            embedding.invokeExact(begin, end, dim, batch.ids().address(), batch.positions().address(),
+                    batch.tokenSequences().address(), batch.keys().address(), words, places, gamma, beta,
+                    DistilBertConfig.LAYER_NORM_EPSILON, threshold(drop), drop.scale(), drop.seed(), drop.stream(),
+                    sum, stats, out);
+        } catch (Throwable t) {
+            throw Downcalls.failure("embedding", t);
+        }
+    }
+
+    void scatterAdd(int begin, int end, int dim, int tokens, long rows, int skip, long d, long table) {
+        try {
+            scatterAdd.invokeExact(begin, end, dim, tokens, rows, skip, d, table);
+        } catch (Throwable t) {
+            throw Downcalls.failure("scatter_add", t);
+        }
+    }
+
+    void residualLayerNorm(int begin, int end, int dim, PackedBatch batch, long x, long residual, long gamma,
+            long beta, Dropout drop, long stats, long out) {
+        try {
+            residualLayerNorm.invokeExact(begin, end, dim, batch.positions().address(),
+                    batch.tokenSequences().address(), batch.keys().address(), x, residual, gamma, beta,
+                    DistilBertConfig.LAYER_NORM_EPSILON, threshold(drop), drop.scale(), drop.seed(), drop.stream(),
+                    stats, out);
+        } catch (Throwable t) {
+            throw Downcalls.failure("residual_layer_norm", t);
+        }
+    }
+
+    void layerNormBackward(int begin, int end, int dim, long dOut, long sum, long stats, long gamma, long dSum,
+            long partial) {
+        try {
+            layerNormBackward.invokeExact(begin, end, dim, dOut, sum, stats, gamma, dSum, partial);
+        } catch (Throwable t) {
+            throw Downcalls.failure("layer_norm_backward", t);
+        }
+    }
+
+    /** Rows are tokens of {@code batch}. */
+    void dropoutTokens(int begin, int end, int dim, PackedBatch batch, long x, Dropout drop, long out) {
+        dropout(begin, end, dim, batch.positions().address(), batch.tokenSequences().address(), batch.keys().address(),
+                x, drop, out);
+    }
+
+    /** Rows are sequences of {@code batch}. */
+    void dropoutSequences(int begin, int end, int dim, PackedBatch batch, long x, Dropout drop, long out) {
+        dropout(begin, end, dim, 0, 0, batch.keys().address(), x, drop, out);
+    }
+
+    private void dropout(int begin, int end, int dim, long positions, long sequences, long keys, long x, Dropout drop,
+            long out) {
+        try {
+            dropout.invokeExact(begin, end, dim, positions, sequences, keys, x, threshold(drop), drop.scale(),
+                    drop.seed(), drop.stream(), out);
+        } catch (Throwable t) {
+            throw Downcalls.failure("dropout", t);
+        }
+    }
+
+    @Override
+    public void biasActivation(int begin, int end, int rows, int ld, Activation activation, long bias, long pre,
+            long out) {
+        try {
+            biasActivation.invokeExact(begin, end, rows, ld, code(activation), bias, pre, out);
+        } catch (Throwable t) {
+            throw Downcalls.failure("bias_activation", t);
+        }
+    }
+
+    void activationBackward(long begin, long end, Activation activation, long pre, long gradient) {
+        try {
+            activationBackward.invokeExact(begin, end, code(activation), pre, gradient);
+        } catch (Throwable t) {
+            throw Downcalls.failure("activation_backward", t);
+        }
+    }
+
+    @Override
+    public void columnSums(int begin, int end, int rows, int ld, long x, long out) {
+        try {
+            columnSums.invokeExact(begin, end, rows, ld, x, out);
+        } catch (Throwable t) {
+            throw Downcalls.failure("column_sums", t);
+        }
+    }
+
+    @Override
+    public void transpose(int begin, int end, int rows, int cols, long x, long out) {
+        try {
+            transpose.invokeExact(begin, end, rows, cols, x, out);
+        } catch (Throwable t) {
+            throw Downcalls.failure("transpose", t);
+        }
+    }
+
+    /** Floats of scratch for one worker. */
+    long attentionScratch(int maxLength, int headDim) {
+        try {
+            return (long) attentionScratch.invokeExact(maxLength, headDim);
+        } catch (Throwable t) {
+            throw Downcalls.failure("attention_scratch", t);
+        }
+    }
+
+    void attention(int begin, int end, int heads, int headDim, PackedBatch batch, long qkv, Dropout drop,
+            long logSumExp, long out, long scratch) {
+        try {
+            attention.invokeExact(begin, end, heads, headDim, batch.cuSeqlens().address(), batch.keys().address(), qkv,
+                    threshold(drop), drop.scale(), drop.seed(), drop.stream(), logSumExp, out, scratch);
+        } catch (Throwable t) {
+            throw Downcalls.failure("attention", t);
+        }
+    }
+
+    void attentionBackward(int begin, int end, int heads, int headDim, PackedBatch batch, long qkv, long out,
+            long logSumExp, long dOut, Dropout drop, long dQkv, long scratch) {
+        try {
+            attentionBackward.invokeExact(begin, end, heads, headDim, batch.cuSeqlens().address(),
+                    batch.keys().address(), qkv, out, logSumExp, dOut, threshold(drop), drop.scale(), drop.seed(),
+                    drop.stream(), dQkv, scratch);
+        } catch (Throwable t) {
+            throw Downcalls.failure("attention_backward", t);
+        }
+    }
+
+    double squaredNorm(long begin, long end, long x) {
+        try {
+            return (double) squaredNorm.invokeExact(begin, end, x);
+        } catch (Throwable t) {
+            throw Downcalls.failure("squared_norm", t);
+        }
+    }
+
+    void axpby(long begin, long end, float alpha, long x, float beta, long y) {
+        try {
+            axpby.invokeExact(begin, end, alpha, x, beta, y);
+        } catch (Throwable t) {
+            throw Downcalls.failure("axpby", t);
+        }
+    }
+
+    void adamW(long begin, long end, float clip, float beta1, float beta2, float rate, float keep, float rootCorrection,
+            float epsilon, long gradient, long m, long v, long p) {
+        try {
+            adamW.invokeExact(begin, end, clip, beta1, beta2, rate, keep, rootCorrection, epsilon, gradient, m, v, p);
+        } catch (Throwable t) {
+            throw Downcalls.failure("adamw", t);
+        }
+    }
+
+    void philox(long seed, int first, int c1, int c2, int c3, int count, long words) {
+        try {
+            philox.invokeExact(seed, first, c1, c2, c3, count, words);
+        } catch (Throwable t) {
+            throw Downcalls.failure("philox", t);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+package dev.nightjar.backend.cpu;
+
+import dev.nightjar.backend.Activation;
+import dev.nightjar.backend.Weight;
+import dev.nightjar.backend.reference.ReferenceOps;
+import dev.nightjar.tensor.Tensor;
+
+/** Operations where the native library is absent: fast products, and plain Java for the rest, which is a small part of the work. */
+final class PortableCpuOps extends ReferenceOps {
+    private final IntraOp threads;
+    private final ScratchMemory transposed = new ScratchMemory();
+    private final LinearMaps linear;
+
+    PortableCpuOps(int threads, Gemm gemm) {
+        this.threads = new IntraOp(threads);
+        this.linear = new LinearMaps(this.threads, gemm, new JavaLinearKernels(), transposed);
+    }
+
+    @Override
+    public void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
+            Tensor out) {
+        linear.forward(rows, x, weight, bias, activation, preActivation, out);
+    }
+
+    @Override
+    public void linearBackwardInput(int rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
+        linear.backwardInput(rows, dOut, weight, accumulate, dX);
+    }
+
+    @Override
+    public void linearBackwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
+        linear.backwardWeight(rows, x, dOut, dWeight, dBias);
+    }
+
+    @Override
+    public void close() {
+        threads.close();
+        transposed.close();
+    }
+}

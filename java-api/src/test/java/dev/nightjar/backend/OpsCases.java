@@ -1,0 +1,248 @@
+package dev.nightjar.backend;
+
+import dev.nightjar.tensor.Buffer;
+import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** One case for each operation of {@link Ops} and each of its forms, written against {@link OpsRig} and so for every backend. */
+final class OpsCases {
+    /** Builds its inputs, runs the operation and leaves the outputs with the rig. */
+    @FunctionalInterface
+    interface Case {
+        void run(OpsRig rig);
+    }
+
+    private static final int VOCABULARY = 23;
+    private static final Dropout DROPOUT = new Dropout(0.3f, 0x1234_5678_9abc_def0L, 5, 11);
+
+    private OpsCases() {
+    }
+
+    static Map<String, Case> all() {
+        Map<String, Case> cases = new LinkedHashMap<>();
+        cases.put("embedding", rig -> embedding(rig, Dropout.NONE, false));
+        cases.put("embedding, training", rig -> embedding(rig, DROPOUT, true));
+        cases.put("embeddingBackward", OpsCases::embeddingBackward);
+        for (Activation activation : Activation.values()) {
+            cases.put("linear " + activation, rig -> linear(rig, activation, false, false));
+            cases.put("linear " + activation + ", constant", rig -> linear(rig, activation, false, true));
+            cases.put("linear " + activation + ", training", rig -> linear(rig, activation, true, false));
+            cases.put("activationBackward " + activation, rig -> activationBackward(rig, activation));
+        }
+        cases.put("linearBackwardInput", rig -> linearBackwardInput(rig, false));
+        cases.put("linearBackwardInput, accumulating", rig -> linearBackwardInput(rig, true));
+        cases.put("linearBackwardWeight", OpsCases::linearBackwardWeight);
+        cases.put("attention", rig -> attention(rig, Dropout.NONE, false));
+        cases.put("attention, training", rig -> attention(rig, DROPOUT, true));
+        cases.put("attentionBackward", rig -> attentionBackward(rig, Dropout.NONE));
+        cases.put("attentionBackward, dropout", rig -> attentionBackward(rig, DROPOUT));
+        cases.put("residualLayerNorm", rig -> residualLayerNorm(rig, Dropout.NONE, false));
+        cases.put("residualLayerNorm, training", rig -> residualLayerNorm(rig, DROPOUT, true));
+        cases.put("residualLayerNormBackward", rig -> residualLayerNormBackward(rig, Dropout.NONE));
+        cases.put("residualLayerNormBackward, dropout", rig -> residualLayerNormBackward(rig, DROPOUT));
+        cases.put("gatherFirst and scatterFirst", OpsCases::pooling);
+        cases.put("dropout", OpsCases::dropout);
+        cases.put("softmax", OpsCases::softmax);
+        cases.put("multiTaskLoss", OpsCases::multiTaskLoss);
+        cases.put("squaredNorm, axpby and zero", OpsCases::vectors);
+        cases.put("adamW", OpsCases::adamW);
+        return cases;
+    }
+
+    private static void embedding(OpsRig rig, Dropout dropout, boolean training) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        Tensor sum = training ? rig.output("sum", tokens, dim, 1) : null;
+        Tensor stats = training ? rig.output("stats", tokens, 2, dim) : null;
+        rig.ops.embedding(rig.batch(VOCABULARY), rig.input("x", VOCABULARY, dim),
+                rig.input("positions", rig.shape.maxLength(), dim), rig.norm(dim), dropout, sum, stats,
+                rig.output("out", tokens, dim, dim));
+    }
+
+    private static void embeddingBackward(OpsRig rig) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        PackedBatch batch = rig.batch(VOCABULARY);
+        LayerNorm norm = rig.norm(dim);
+        Tensor sum = rig.output("sum", tokens, dim, 1);
+        Tensor stats = rig.output("stats", tokens, 2, dim);
+        rig.ops.embedding(batch, rig.input("x", VOCABULARY, dim), rig.input("positions", rig.shape.maxLength(), dim),
+                norm,
+                DROPOUT, sum, stats, rig.output("out", tokens, dim, dim));
+        rig.ops.embeddingBackward(batch, sum, stats, norm, DROPOUT, 3, rig.updated("dOut", tokens, dim, dim),
+                rig.updated("dWords", VOCABULARY, dim, tokens + dim),
+                rig.updated("dPositions", rig.shape.maxLength(), dim, tokens + dim),
+                rig.normGradient(dim, tokens + dim));
+        // Frozen tables; the gradient of the sum takes the place of dOut once more.
+        rig.ops.embeddingBackward(batch, sum, stats, norm, Dropout.NONE, -1,
+                rig.updated("dOut, frozen", tokens, dim, dim),
+                null, null, new LayerNorm(rig.updated("dGamma, frozen", 1, dim, tokens + dim),
+                        rig.updated("dBeta, frozen", 1, dim, tokens + dim)));
+    }
+
+    private static void linear(OpsRig rig, Activation activation, boolean training, boolean constant) {
+        int rows = rig.shape.tokens();
+        int n = rig.shape.hidden();
+        int k = rig.shape.dim();
+        Tensor pre = training ? rig.output("preActivation", rows, n, k) : null;
+        rig.ops.linear(rows, rig.input("x", rows, k), rig.weight("weight", n, k, constant), rig.input("bias", 1, n),
+                activation,
+                pre, rig.output("out", rows, n, k));
+    }
+
+    private static void activationBackward(OpsRig rig, Activation activation) {
+        int rows = rig.shape.tokens();
+        int n = rig.shape.hidden();
+        rig.ops.activationBackward(rows, activation, rig.input("x", rows, n, 3), rig.updated("gradient", rows, n, 4));
+    }
+
+    private static void linearBackwardInput(OpsRig rig, boolean accumulate) {
+        int rows = rig.shape.tokens();
+        int n = rig.shape.hidden();
+        int k = rig.shape.dim();
+        Tensor dX = accumulate ? rig.updated("dX", rows, k, n) : rig.output("dX", rows, k, n);
+        rig.ops.linearBackwardInput(rows, rig.input("x", rows, n), rig.weight("weight", n, k, false), accumulate, dX);
+    }
+
+    private static void linearBackwardWeight(OpsRig rig) {
+        int rows = rig.shape.tokens();
+        int n = rig.shape.hidden();
+        int k = rig.shape.dim();
+        rig.ops.linearBackwardWeight(rows, rig.input("x", rows, k), rig.input("dOut", rows, n),
+                rig.weightGradient("dWeight", n, k, rows), rig.updated("dBias", 1, n, rows));
+    }
+
+    private static void attention(OpsRig rig, Dropout dropout, boolean training) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        int terms = rig.shape.maxLength() + dim;
+        Tensor logSumExp = training ? rig.output("logSumExp", tokens, rig.shape.heads(), terms) : null;
+        rig.ops.attention(rig.batch(VOCABULARY), rig.shape.heads(), rig.input("x", tokens, 3 * dim), dropout, logSumExp,
+                rig.output("out", tokens, dim, terms));
+    }
+
+    private static void attentionBackward(OpsRig rig, Dropout dropout) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        int terms = rig.shape.maxLength() + dim;
+        PackedBatch batch = rig.batch(VOCABULARY);
+        Tensor qkv = rig.input("x", tokens, 3 * dim);
+        Tensor out = rig.output("out", tokens, dim, terms);
+        Tensor logSumExp = rig.output("logSumExp", tokens, rig.shape.heads(), terms);
+        rig.ops.attention(batch, rig.shape.heads(), qkv, dropout, logSumExp, out);
+        rig.ops.attentionBackward(batch, rig.shape.heads(), qkv, out, logSumExp, rig.input("dOut", tokens, dim),
+                dropout,
+                rig.output("dQkv", tokens, 3 * dim, 4 * terms));
+    }
+
+    private static void residualLayerNorm(OpsRig rig, Dropout dropout, boolean training) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        PackedBatch batch = rig.batch(VOCABULARY);
+        LayerNorm norm = rig.norm(dim);
+        Tensor stats = training ? rig.output("stats", tokens, 2, dim) : null;
+        rig.ops.residualLayerNorm(batch, rig.updated("x", tokens, dim, 2), rig.input("residual", tokens, dim), norm,
+                dropout,
+                stats, rig.output("out", tokens, dim, dim));
+        Tensor inPlace = rig.updated("residual, in place", tokens, dim, dim);
+        rig.ops.residualLayerNorm(batch, rig.updated("x, in place", tokens, dim, 2), inPlace, norm, dropout, null,
+                inPlace);
+    }
+
+    private static void residualLayerNormBackward(OpsRig rig, Dropout dropout) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        PackedBatch batch = rig.batch(VOCABULARY);
+        LayerNorm norm = rig.norm(dim);
+        Tensor sum = rig.updated("x", tokens, dim, 2);
+        Tensor stats = rig.output("stats", tokens, 2, dim);
+        rig.ops.residualLayerNorm(batch, sum, rig.input("residual", tokens, dim), norm, dropout, stats,
+                rig.output("out", tokens, dim, dim));
+        LayerNorm dNorm = rig.normGradient(dim, 2 * tokens + dim);
+        Tensor dX = dropout.active() ? rig.output("dX", tokens, dim, dim) : null;
+        rig.ops.residualLayerNormBackward(batch, rig.input("dOut", tokens, dim), sum, stats, norm, dropout,
+                rig.output("dResidual", tokens, dim, dim), dX, dNorm);
+        Tensor inPlace = rig.updated("dOut, in place", tokens, dim, dim);
+        rig.ops.residualLayerNormBackward(batch, inPlace, sum, stats, norm, dropout, inPlace,
+                rig.output("dX, in place", tokens, dim, dim), dNorm);
+    }
+
+    private static void pooling(OpsRig rig) {
+        int dim = rig.shape.dim();
+        PackedBatch batch = rig.batch(VOCABULARY);
+        rig.ops.gatherFirst(batch, rig.input("x", rig.shape.tokens(), dim),
+                rig.output("out", rig.shape.sequences(), dim, 0));
+        rig.ops.scatterFirst(batch, rig.input("dOut", rig.shape.sequences(), dim),
+                rig.output("dX", rig.shape.tokens(), dim, 0));
+    }
+
+    private static void dropout(OpsRig rig) {
+        rig.ops.dropout(rig.batch(VOCABULARY), DROPOUT, rig.updated("x", rig.shape.sequences(), rig.shape.dim(), 1));
+        rig.ops.dropout(rig.batch(VOCABULARY), Dropout.NONE,
+                rig.updated("kept", rig.shape.sequences(), rig.shape.dim(), 0));
+    }
+
+    private static void softmax(OpsRig rig) {
+        int rows = rig.shape.tokens();
+        rig.ops.softmax(rows, rig.input("x", rows, 5, 4), rig.output("out", rows, 5, 5));
+        Tensor inPlace = rig.updated("in place", rows, 3, 3);
+        rig.ops.softmax(rows, inPlace, inPlace);
+    }
+
+    private static void multiTaskLoss(OpsRig rig) {
+        int rows = rig.shape.sequences();
+        int dim = rig.shape.dim();
+        float[] scores = new float[2 * rows];
+        for (int i = 0; i < scores.length; i++) {
+            scores[i] = i % 7 == 3 ? Float.NaN : 0.1f * i;
+        }
+        Targets targets = new Targets(integers(rig, rig.shape.labels(3)), rig.values(rows, 2, scores));
+        rig.ops.multiTaskLoss(rig.batch(VOCABULARY), targets, rig.input("x", rows, 3), rig.input("scores", rows, 2),
+                rig.weight("classifier", 3, dim, false), rig.weight("regressor", 2, dim, false),
+                new LossWeights(true, true, 0, 0, 0.5f), rig.output("dLogits", rows, 3, rows + dim),
+                rig.output("dScores", rows, 2, rows + dim), rig.output("report", 1, LossReport.SIZE, rows + dim));
+    }
+
+    private static Tensor integers(OpsRig rig, int[] values) {
+        Buffer buffer = rig.owned(rig.backend.allocate((long) values.length * Integer.BYTES));
+        Tensor tensor = Tensor.vector(buffer, 0, DType.I32, values.length);
+        rig.backend.upload(MemorySegment.ofArray(values), tensor);
+        return tensor;
+    }
+
+    private static void vectors(OpsRig rig) {
+        int rows = rig.shape.tokens();
+        int n = rig.shape.hidden();
+        Tensor x = rig.input("x", 1, rows * n);
+        rig.ops.squaredNorm(x, rig.output("norm", 1, 1, 1));
+        rig.ops.axpby(1.5f, x, -0.5f, rig.updated("sum", 1, rows * n, 2));
+        rig.ops.axpby(1.5f, x, 0, rig.updated("overwritten", 1, 1, rows * n, nans(rows * n)));
+        rig.ops.zero(rig.updated("zero", 1, rows * n, 0));
+    }
+
+    private static float[] nans(int count) {
+        float[] values = new float[count];
+        Arrays.fill(values, Float.NaN);
+        return values;
+    }
+
+    private static void adamW(OpsRig rig) {
+        int n = rig.shape.tokens() * rig.shape.hidden();
+        float[] secondMoment = new float[n];
+        for (int i = 0; i < n; i++) {
+            secondMoment[i] = 0.01f + i % 17;
+        }
+        int third = n / 3;
+        List<ParameterGroup> groups = List.of(new ParameterGroup(0, third, 1, true),
+                new ParameterGroup(third, third, 0, true),
+                new ParameterGroup(2 * third, n - 2 * third - 5, 0.5f, false));
+        AdamWStep step = new AdamWStep(3, 1e-2f, 0.9f, 0.999f, 1e-8f, 0.01f, 1.5f);
+        rig.ops.adamW(step, groups, rig.input("x", 1, n), rig.values(1, 1, 7.25f), rig.updated("parameters", 1, n, 2),
+                rig.updated("firstMoment", 1, n, 2), rig.updated("secondMoment", 2, 1, n, secondMoment));
+    }
+}

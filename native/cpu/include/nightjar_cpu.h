@@ -1,0 +1,121 @@
+/*
+ * The fused float32 operations of Nightjar's cpu backend, as a C ABI.
+ *
+ * The library holds the same kernels compiled for several instruction sets; nj_kernels_for() gives the table of one. It keeps no state,
+ * starts no threads and allocates nothing: every kernel works on a range [begin, end) of rows, columns, elements or heads, and the
+ * caller splits an operation into ranges, runs them on its threads and owns all memory, scratch included. A range's result does not
+ * depend on how the rest was split, except where a kernel says that it returns a partial sum.
+ *
+ * T is the number of tokens of a batch and D the model's dimension. Matrices are dense and row-major unless a leading dimension is
+ * given; no alignment is required. Pointers are checked by the caller, who knows the shapes: a kernel cannot fail. NaN stays NaN.
+ *
+ * Dropout is four arguments: `threshold` (words below it drop; 0 switches dropout off), `scale` of what is kept, `seed` and `stream`
+ * of the Philox4x32-10 generator. The element in column c of row r of a sequence with key k takes word c % 4 of the counter
+ * (c / 4, r, k, stream). Kernels over tokens find r and k of token t as positions[t] and keys[sequences[t]].
+ */
+#ifndef NIGHTJAR_CPU_H
+#define NIGHTJAR_CPU_H
+
+#include <stdint.h>
+
+#define NJ_EXPORT __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised whenever this file changes in a way that a caller would notice. */
+#define NJ_CPU_ABI 1
+
+/* Instruction sets, in ascending order. On aarch64 only the baseline exists (NEON, which every such processor has). */
+enum { NJ_ISA_BASELINE = 0, NJ_ISA_AVX2 = 1, NJ_ISA_AVX512 = 2, NJ_ISA_COUNT = 3 };
+
+enum { NJ_ACTIVATION_NONE = 0, NJ_ACTIVATION_GELU = 1, NJ_ACTIVATION_RELU = 2 };
+
+typedef struct nj_kernels {
+    /* Rows [begin, end): out = dropout(layerNorm(words[ids[t]] + places[positions[t]])). `sum` (T, D) keeps the argument of the
+       normalisation and `stats` (T, 2) its mean and reciprocal standard deviation; both may be null. */
+    void (*embedding)(int32_t begin, int32_t end, int32_t dim, const int32_t* ids, const int32_t* positions,
+                      const int32_t* sequences, const int32_t* keys, const float* words, const float* places,
+                      const float* gamma, const float* beta, float epsilon, uint32_t threshold, float scale, uint64_t seed,
+                      uint32_t stream, float* sum, float* stats, float* out);
+
+    /* Columns [begin, end): table[rows[t]] += d[t] for every token t of T in order, except where rows[t] == skip. */
+    void (*scatter_add)(int32_t begin, int32_t end, int32_t dim, int32_t tokens, const int32_t* rows, int32_t skip,
+                        const float* d, float* table);
+
+    /* Rows [begin, end): x = dropout(x) + residual; out = layerNorm(x). `stats` may be null, `out` may be `residual`. */
+    void (*residual_layer_norm)(int32_t begin, int32_t end, int32_t dim, const int32_t* positions, const int32_t* sequences,
+                                const int32_t* keys, float* x, const float* residual, const float* gamma, const float* beta,
+                                float epsilon, uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* stats,
+                                float* out);
+
+    /* Rows [begin, end): dSum = gradient of layerNorm at `sum`; dSum may be dOut. Overwrites partial (2, D) with these rows' sums for
+       gamma and beta. */
+    void (*layer_norm_backward)(int32_t begin, int32_t end, int32_t dim, const float* d_out, const float* sum,
+                                const float* stats, const float* gamma, float* d_sum, float* partial);
+
+    /* Rows [begin, end): out = dropout(x); out may be x. With null positions and sequences, row b is row 0 of the sequence keys[b]. */
+    void (*dropout)(int32_t begin, int32_t end, int32_t dim, const int32_t* positions, const int32_t* sequences,
+                    const int32_t* keys, const float* x, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
+                    float* out);
+
+    /* Columns [begin, end) of `rows` rows: out = activation(out + bias), ld the leading dimension of out and pre. `pre` keeps the
+       argument of the activation and may be null. */
+    void (*bias_activation)(int32_t begin, int32_t end, int32_t rows, int32_t ld, int32_t activation, const float* bias,
+                            float* pre, float* out);
+
+    /* Elements [begin, end): gradient *= activation'(pre). */
+    void (*activation_backward)(int64_t begin, int64_t end, int32_t activation, const float* pre, float* gradient);
+
+    /* Columns [begin, end): out[c] += sum over rows of x[r * ld + c], rows in order. */
+    void (*column_sums)(int32_t begin, int32_t end, int32_t rows, int32_t ld, const float* x, float* out);
+
+    /* Rows [begin, end) of out (cols, rows) = transpose of x (rows, cols). */
+    void (*transpose)(int32_t begin, int32_t end, int32_t rows, int32_t cols, const float* x, float* out);
+
+    /* Floats of scratch that one call of attention and attention_backward needs. */
+    int64_t (*attention_scratch)(int32_t max_length, int32_t head_dim);
+
+    /* Self-attention of the pairs [begin, end), pair = sequence * heads + head. qkv (T, 3 D), out (T, D), log_sum_exp (T, heads) or
+       null; the row of an attention weight's dropout is head << 16 | query. */
+    void (*attention)(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, const int32_t* cu_seqlens,
+                      const int32_t* keys, const float* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
+                      float* log_sum_exp, float* out, float* scratch);
+
+    /* Backward of attention for the pairs [begin, end): overwrites their part of d_qkv (T, 3 D). */
+    void (*attention_backward)(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, const int32_t* cu_seqlens,
+                               const int32_t* keys, const float* qkv, const float* out, const float* log_sum_exp,
+                               const float* d_out, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
+                               float* d_qkv, float* scratch);
+
+    /* Sum of squares of elements [begin, end): a partial sum. */
+    double (*squared_norm)(int64_t begin, int64_t end, const float* x);
+
+    /* Elements [begin, end): y = alpha x + beta y; beta 0 does not read y. */
+    void (*axpby)(int64_t begin, int64_t end, float alpha, const float* x, float beta, float* y);
+
+    /* Elements [begin, end): m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2 with g = clip * gradient;
+       p = keep p - rate m / (sqrt(v) * root_correction + epsilon). The caller folds 1 / (1 - beta1^t) into rate and
+       1 / sqrt(1 - beta2^t) is root_correction. */
+    void (*adamw)(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate, float keep,
+                  float root_correction, float epsilon, const float* gradient, float* m, float* v, float* p);
+
+    /* Words of `count` counters (first + i, c1, c2, c3) under `seed`, four each: what every dropout above draws from. */
+    void (*philox)(uint64_t seed, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, int32_t count, uint32_t* words);
+} nj_kernels;
+
+/* NJ_CPU_ABI of the library. */
+NJ_EXPORT int32_t nj_cpu_abi(void);
+
+/* The best instruction set of this processor and operating system. */
+NJ_EXPORT int32_t nj_best_isa(void);
+
+/* The kernels of an instruction set, or null where it is unknown or this processor lacks it. Valid for the life of the process. */
+NJ_EXPORT const nj_kernels* nj_kernels_for(int32_t isa);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
