@@ -1,6 +1,7 @@
 package dev.nightjar.train;
 
 import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.cpu.CpuBackend;
 import dev.nightjar.backend.reference.ReferenceBackend;
 import java.util.stream.Stream;
 
@@ -10,6 +11,6 @@ final class TestBackends {
     }
 
     static Stream<Backend> all() {
-        return Stream.of(new ReferenceBackend());
+        return Stream.of(new ReferenceBackend(), new CpuBackend());
     }
 }
