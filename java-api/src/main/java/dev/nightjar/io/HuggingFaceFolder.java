@@ -6,6 +6,8 @@ import dev.nightjar.model.ParameterLayout;
 import dev.nightjar.model.ParameterLayout.Entry;
 import dev.nightjar.tensor.DType;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -152,6 +154,22 @@ public final class HuggingFaceFolder {
     }
 
     /**
+     * Writes a model, with or without heads, as it was opened; see
+     * {@link #write(Path, DistilBertConfig, Collection, DType, Map)}.
+     */
+    public static void write(Path folder, PretrainedModel model, DType storage) throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            List<NamedTensor> tensors = new ArrayList<>();
+            for (Entry entry : PretrainedModel.parameters(model.weights(), model.config(), model.hasHeads())) {
+                MemorySegment data = arena.allocate((long) entry.length() * Float.BYTES, Float.BYTES);
+                model.weights().read(entry.name(), data);
+                tensors.add(new NamedTensor(entry.name(), entry.shape(), data));
+            }
+            store(folder, model.config(), tensors, storage, model.tokenizerFiles());
+        }
+    }
+
+    /**
      * Writes a model folder atomically. An existing folder is replaced if it holds nothing but files of such a model.
      *
      * @param tensors all the tensors of a model of this configuration, under the names of {@link PretrainedModel#weights()}
@@ -167,6 +185,11 @@ public final class HuggingFaceFolder {
                     "tokenizer files are some of " + TOKENIZER + ", not " + tokenizerFiles.keySet());
         }
         requireComplete(config, tensors);
+        store(folder, config, tensors, storage, tokenizerFiles);
+    }
+
+    private static void store(Path folder, DistilBertConfig config, Collection<NamedTensor> tensors, DType storage,
+            Map<String, byte[]> tokenizerFiles) throws IOException {
         List<NamedTensor> stored = new ArrayList<>();
         for (NamedTensor tensor : tensors) {
             String name = config.classes() == 0
