@@ -295,3 +295,18 @@ TEST(bit_tricks) {
         expectSame(out.read(), expected, "out");
     });
 }
+
+// Four architectures in one file, as libraries ship them: the newest that the device can take is chosen.
+TEST(fatbin) {
+    for (const int computeCapability : {75, 80, 86, 90, 120}) {
+        {
+            const Session session(computeCapability);
+            const Module module(builtFile("saxpy.fatbin"));
+            const Buffer<float> x(std::vector<float>{1, 2, 3}), y(std::vector<float>{10, 20, 30});
+            launch(module.function("saxpy"), {1}, {32}, 0, x, y, 2.0f, 3);
+            expectSame(y.read(), std::vector<float>{12, 24, 36}, "y");
+        }
+        cudasimCheckLeaks();
+        expectNoFindings();
+    }
+}

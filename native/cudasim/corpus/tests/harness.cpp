@@ -102,8 +102,10 @@ CUdeviceptr Module::global(const char* name) const {
     return pointer;
 }
 
+std::string builtFile(const std::string& name) { return readFile(std::string(CORPUS_PTX_DIR) + "/" + name); }
+
 std::string compiledPtx(const std::string& kernel, int computeCapability) {
-    return readFile(std::string(CORPUS_PTX_DIR) + "/" + kernel + ".sm_" + std::to_string(computeCapability) + ".ptx");
+    return builtFile(kernel + ".sm_" + std::to_string(computeCapability) + ".ptx");
 }
 
 std::string resource(const std::string& name) { return readFile(std::string(CORPUS_RESOURCE_DIR) + "/" + name); }

@@ -120,7 +120,8 @@ private:
     CUmodule module_ = nullptr;
 };
 
-// The text of <kernel>.sm_<arch>.ptx that the build made, or of a file among the resources of the source folder.
+// A file that nvcc made, the text of <kernel>.sm_<arch>.ptx among them, and a file of the source folder.
+std::string builtFile(const std::string& name);
 std::string compiledPtx(const std::string& kernel, int computeCapability);
 std::string resource(const std::string& name);
 
