@@ -13,8 +13,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The same program as driver_program.c in Java: it knows the CUDA driver API through Panama and nothing of a simulator. The argument is the PTX of
- * kernels/saxpy.cu.
+ * The same program as driver_program.c in Java: it knows the CUDA driver API through Panama and nothing of a
+ * simulator. The argument is the PTX of kernels/saxpy.cu.
  */
 public final class DriverProgram {
 
@@ -39,7 +39,8 @@ public final class DriverProgram {
                 default -> ADDRESS;
             };
         }
-        var handle = Linker.nativeLinker().downcallHandle(driver.findOrThrow(name), FunctionDescriptor.of(JAVA_INT, layouts));
+        var descriptor = FunctionDescriptor.of(JAVA_INT, layouts);
+        var handle = Linker.nativeLinker().downcallHandle(driver.findOrThrow(name), descriptor);
         int status = (int) handle.invokeWithArguments(arguments);
         if (status != 0) {
             throw new IllegalStateException(name + " returned " + status);

@@ -15,7 +15,10 @@ import jcuda.jcublas.JCublas2;
 import jcuda.jcublas.cublasHandle;
 import jcuda.jcublas.cublasOperation;
 
-/** An Sgemm with JCuda and JCublas2 of Maven Central, whose JNI libraries look for libcuda.so.1 and libcublas.so.12. It knows nothing of a simulator. */
+/**
+ * An Sgemm with JCuda and JCublas2 of Maven Central, whose JNI libraries look for libcuda.so.1 and libcublas.so.12. It
+ * knows nothing of a simulator.
+ */
 public final class JCublasProgram {
 
     private static final int M = 17;
@@ -50,7 +53,7 @@ public final class JCublasProgram {
         cuDevicePrimaryCtxRetain(context, device);
         cuCtxSetCurrent(context);
 
-        // Column-major, as in BLAS: C[M,N] = 2 A[M,K] B[K,N] - C. Every value is a small multiple of 1/64: exact in float32.
+        // Column-major, as in BLAS: C[M,N] = 2 A[M,K] B[K,N] - C. All values are small multiples of 1/64: exact.
         float[] a = values(M * K, 7);
         float[] b = values(K * N, 11);
         float[] c = values(M * N, 13);
@@ -59,8 +62,10 @@ public final class JCublasProgram {
         CUdeviceptr deviceC = upload(c);
         cublasHandle handle = new cublasHandle();
         JCublas2.cublasCreate(handle);
-        JCublas2.cublasSgemm(handle, cublasOperation.CUBLAS_OP_N, cublasOperation.CUBLAS_OP_N, M, N, K, Pointer.to(new float[] {2.0f}), deviceA, M,
-                deviceB, K, Pointer.to(new float[] {-1.0f}), deviceC, M);
+        Pointer alpha = Pointer.to(new float[] {2.0f});
+        Pointer beta = Pointer.to(new float[] {-1.0f});
+        JCublas2.cublasSgemm(handle, cublasOperation.CUBLAS_OP_N, cublasOperation.CUBLAS_OP_N, M, N, K, alpha, deviceA, M,
+                deviceB, K, beta, deviceC, M);
         float[] actual = new float[M * N];
         JCublas2.cublasGetVector(M * N, Sizeof.FLOAT, deviceC, 1, Pointer.to(actual), 1);
         int[] version = new int[1];
