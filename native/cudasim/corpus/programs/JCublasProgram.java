@@ -64,7 +64,8 @@ public final class JCublasProgram {
         JCublas2.cublasCreate(handle);
         Pointer alpha = Pointer.to(new float[] {2.0f});
         Pointer beta = Pointer.to(new float[] {-1.0f});
-        JCublas2.cublasSgemm(handle, cublasOperation.CUBLAS_OP_N, cublasOperation.CUBLAS_OP_N, M, N, K, alpha, deviceA, M,
+        int plain = cublasOperation.CUBLAS_OP_N;
+        JCublas2.cublasSgemm(handle, plain, plain, M, N, K, alpha, deviceA, M,
                 deviceB, K, beta, deviceC, M);
         float[] actual = new float[M * N];
         JCublas2.cublasGetVector(M * N, Sizeof.FLOAT, deviceC, 1, Pointer.to(actual), 1);
@@ -80,7 +81,8 @@ public final class JCublasProgram {
                 }
                 double expected = 2.0 * sum - c[j * M + i];
                 if (actual[j * M + i] != expected) {
-                    throw new AssertionError("C[" + i + ", " + j + "] is " + actual[j * M + i] + ", expected " + expected);
+                    throw new AssertionError(
+                            "C at " + i + ", " + j + ": " + actual[j * M + i] + ", expected " + expected);
                 }
             }
         }
