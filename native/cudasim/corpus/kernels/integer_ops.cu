@@ -39,5 +39,5 @@ extern "C" __global__ void bit_tricks(const unsigned int* x, const unsigned int*
     o[12] = __mul64hi(static_cast<long long>(sa) << 21, static_cast<long long>(sb) << 29);
     o[13] = __usad(a, b, 5) + static_cast<unsigned int>(min(sa, sb)) + max(a, b);
     o[14] = (static_cast<long long>(a) << (b & 31)) ^ (static_cast<long long>(sb) >> (a & 63));
-    o[15] = __vabsdiffu4(a, b);
+    o[15] = __urhadd(a, b) + (static_cast<long long>(__rhadd(sa, sb)) << 32);
 }

@@ -244,13 +244,11 @@ std::array<long long, 16> bitTricks(uint32_t a, uint32_t b) {
     o[4] = static_cast<uint32_t>(ba >> std::min(b & 63, 32u));
     uint32_t dotUnsigned = 17;
     int32_t dotSigned = 17;
-    uint32_t differences = 0;
     for (int i = 0; i < 4; ++i) {
         const auto ua = static_cast<uint8_t>(a >> 8 * i);
         const auto ub = static_cast<uint8_t>(b >> 8 * i);
         dotUnsigned += static_cast<uint32_t>(ua) * ub;
         dotSigned += static_cast<int8_t>(ua) * static_cast<int8_t>(ub);
-        differences |= static_cast<uint32_t>(std::abs(ua - ub)) << 8 * i;
     }
     o[5] = dotSigned;
     o[6] = dotUnsigned;
@@ -262,7 +260,7 @@ std::array<long long, 16> bitTricks(uint32_t a, uint32_t b) {
     o[12] = static_cast<long long>((static_cast<__int128>(sa) << 21) * (static_cast<__int128>(sb) << 29) >> 64);
     o[13] = (a > b ? a - b : b - a) + 5 + static_cast<uint32_t>(std::min(sa, sb)) + std::max(a, b);
     o[14] = static_cast<long long>(static_cast<uint64_t>(a) << (b & 31)) ^ (static_cast<long long>(sb) >> (a & 63));
-    o[15] = differences;
+    o[15] = static_cast<long long>((static_cast<uint64_t>(a) + b + 1) >> 1) + (((static_cast<long long>(sa) + sb + 1) >> 1) * (1LL << 32));
     return o;
 }
 

@@ -78,3 +78,16 @@ TEST(gemm_ldmatrix) {
         },
         80);
 }
+
+TEST(warp_tile) {
+    onEveryArchitecture("warp_tile", [](const Module& module) {
+        for (const auto& [rows, columns] : {std::pair{1, 1}, {5, 33}, {7, 97}}) {
+            Random random(columns);
+            const auto x = random.floats(rows * columns);
+            const auto w = random.floats(columns * 32);
+            const Buffer<float> deviceX(x), deviceW(w), y(rows * 32);
+            launch(module.function("warp_tile"), {2}, {64}, 0, deviceX, deviceW, y, rows, columns);
+            expectNear(y.read(), matrixProduct(x, w, rows, 32, columns), tolerance(columns), "y");
+        }
+    });
+}

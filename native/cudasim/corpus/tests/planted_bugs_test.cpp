@@ -171,11 +171,10 @@ TEST(uninitialised_global_memory) {
 }
 
 TEST(uninitialised_shared_memory) {
-    const Planted planted = plant("reads_odd_elements", R"(
-    and.b32 %r6, %r1, 1;
-    setp.ne.s32 %p1, %r6, 0;
+    const Planted planted = plant("leaves_one_element_out", R"(
+    setp.ne.s32 %p1, %r1, 37;
     ld.global.f32 %f1, [%rd1];
-    @!%p1 st.shared.f32 [%r3], %f1;
+    @%p1 st.shared.f32 [%r3], %f1;
     bar.sync 0;
     ld.shared.f32 %f1, [%r3]; // BUG
     st.global.f32 [%rd2], %f1;
@@ -183,8 +182,8 @@ TEST(uninitialised_shared_memory) {
     const Session session;
     const Buffer<float> x(kCount, 0), y(kCount);
     runPlanted(planted, x, y);
-    expectFindingAt("uninitialized", planted, 0, 1);
-    EXPECT_EQ(expectOneFinding("uninitialized").count, kCount / 2);
+    expectFindingAt("uninitialized", planted, 0, 37);
+    EXPECT_EQ(expectOneFinding("uninitialized").count, kBlocks);
 }
 
 TEST(misaligned_vector_load) {
