@@ -1,5 +1,8 @@
 package dev.nightjar;
 
+import dev.nightjar.io.DatasetReader;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,6 +38,30 @@ public record Dataset(List<Example> examples, List<String> labelNames, List<Stri
                                 + targetNames.size() + " targets");
             }
         }
+    }
+
+    /** Reads a file whose name tells its format; see {@link #read(Path, DatasetFormat, DatasetColumns)}. */
+    public static Dataset read(Path file, DatasetColumns columns) throws IOException {
+        return read(file, DatasetFormat.of(file), columns);
+    }
+
+    /**
+     * Reads a file whole. An empty cell, a null or an absent member is a missing label or score. A label is a name, or an integer, which
+     * is an index unless it is a name itself.
+     *
+     * @throws FormatException naming file and line, and what was expected there
+     */
+    public static Dataset read(Path file, DatasetFormat format, DatasetColumns columns) throws IOException {
+        return DatasetReader.read(file, format, columns);
+    }
+
+    /**
+     * Reads the content of a file from memory; else like {@link #read(Path, DatasetFormat, DatasetColumns)}.
+     *
+     * @param source what messages call it
+     */
+    public static Dataset parse(String source, byte[] content, DatasetFormat format, DatasetColumns columns) {
+        return DatasetReader.parse(source, content, format, columns);
     }
 
     public int size() {

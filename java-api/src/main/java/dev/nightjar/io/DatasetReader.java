@@ -1,6 +1,8 @@
 package dev.nightjar.io;
 
 import dev.nightjar.Dataset;
+import dev.nightjar.DatasetColumns;
+import dev.nightjar.DatasetFormat;
 import dev.nightjar.Example;
 import dev.nightjar.FormatException;
 import java.io.IOException;
@@ -26,35 +28,6 @@ public final class DatasetReader {
     private static final Pattern INTEGER = Pattern.compile("-?\\d{1,9}");
     private static final Pattern NUMBER = Pattern.compile("[+-]?(\\d++(\\.\\d*+)?|\\.\\d++)([eE][+-]?\\d++)?");
 
-    /** How a file is written. */
-    public enum Syntax {
-        /** Separated by tabs; quotes are literal, as they are in the usual sets of texts. */
-        TSV,
-        /** Separated by tabs, with the quoting of CSV. */
-        QUOTED_TSV,
-        /** Separated by commas, quoted after RFC 4180. */
-        CSV,
-        /** One JSON object to a line. */
-        JSONL;
-
-        /**
-         * The syntax that a file's name tells: .tsv (quotes literal), .csv, .jsonl or .ndjson.
-         *
-         * @throws FormatException if it tells none
-         */
-        public static Syntax of(Path file) {
-            String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-            if (name.endsWith(".tsv")) {
-                return TSV;
-            } else if (name.endsWith(".csv")) {
-                return CSV;
-            } else if (name.endsWith(".jsonl") || name.endsWith(".ndjson")) {
-                return JSONL;
-            }
-            throw new FormatException(file.toString(), "expected a name that ends in .tsv, .csv, .jsonl or .ndjson");
-        }
-    }
-
     /** A row before the labels are known; a missing label is empty. */
     private record Row(long line, String label, Example example) {
     }
@@ -73,15 +46,16 @@ public final class DatasetReader {
      *
      * @throws FormatException naming file and line, and what was expected there
      */
-    public static Dataset read(Path file, Syntax syntax, DatasetColumns columns) throws IOException {
-        return parse(file.toString(), InputFiles.read(file, MAX_BYTES), syntax, columns);
+    public static Dataset read(Path file, DatasetFormat format, DatasetColumns columns) throws IOException {
+        return parse(file.toString(), InputFiles.read(file, MAX_BYTES), format, columns);
     }
 
-    static Dataset parse(String source, byte[] bytes, Syntax syntax, DatasetColumns columns) {
+    /** Reads the content of a file that messages call {@code source}. */
+    public static Dataset parse(String source, byte[] bytes, DatasetFormat format, DatasetColumns columns) {
         String text = Json.text(source, bytes);
         text = text.startsWith("\uFEFF") ? text.substring(1) : text;
         DatasetReader reader = new DatasetReader(source, columns);
-        switch (syntax) {
+        switch (format) {
             case TSV -> reader.readTable(new DelimitedText(source, text, '\t', false));
             case QUOTED_TSV -> reader.readTable(new DelimitedText(source, text, '\t', true));
             case CSV -> reader.readTable(new DelimitedText(source, text, ',', true));

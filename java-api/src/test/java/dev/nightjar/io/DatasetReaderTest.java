@@ -4,9 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nightjar.Dataset;
+import dev.nightjar.DatasetColumns;
+import dev.nightjar.DatasetFormat;
 import dev.nightjar.Example;
 import dev.nightjar.FormatException;
-import dev.nightjar.io.DatasetReader.Syntax;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -26,7 +27,7 @@ class DatasetReaderTest {
 
     @Test
     void tsvKeepsQuotesAndFindsColumnsByName() {
-        Dataset data = parse(Syntax.TSV,
+        Dataset data = parse(DatasetFormat.TSV,
                 "score\tid\ttext\tlabel\n0.5\t1\tsay \"yes\t\n\t2\t \"no\" \tbad\n-1e-1\t3\tup\tgood\n.5\t4\tso\t\n",
                 COLUMNS);
         assertThat(data.labelNames()).containsExactly("bad", "good");
@@ -39,15 +40,16 @@ class DatasetReaderTest {
     @Test
     void csvFollowsRfc4180() {
         String csv = "\"text\",label,score\r\n\"a, \"\"b\"\"\r\nc\",good,1\r\n\r\nplain,bad,\r\n\"\"\"\",\"good\",\"2\"";
-        assertThat(parse(Syntax.CSV, csv, COLUMNS).examples()).containsExactly(new Example("a, \"b\"\r\nc", 1, 1),
+        assertThat(parse(DatasetFormat.CSV, csv, COLUMNS).examples()).containsExactly(
+                new Example("a, \"b\"\r\nc", 1, 1),
                 new Example("plain", 0, NONE), new Example("\"", 1, 2));
     }
 
     @Test
     void quotingOfTsvIsAnOption() {
         String tsv = "text\tlabel\tscore\n\"a\tb\"\tgood\t1\n";
-        assertThat(parse(Syntax.QUOTED_TSV, tsv, COLUMNS).examples()).containsExactly(new Example("a\tb", 0, 1));
-        refused(Syntax.TSV, tsv, COLUMNS, "x:2: has 4 fields, the header has 3");
+        assertThat(parse(DatasetFormat.QUOTED_TSV, tsv, COLUMNS).examples()).containsExactly(new Example("a\tb", 0, 1));
+        refused(DatasetFormat.TSV, tsv, COLUMNS, "x:2: has 4 fields, the header has 3");
     }
 
     @Test
@@ -59,7 +61,7 @@ class DatasetReaderTest {
                 {"text": "c", "label": null}
                 {"text": "d", "label": "1", "score": 3}
                 """;
-        Dataset data = parse(Syntax.JSONL, jsonl, NAMED);
+        Dataset data = parse(DatasetFormat.JSONL, jsonl, NAMED);
         assertThat(data.labelNames()).containsExactly("negative", "neutral", "positive");
         assertThat(data.examples()).containsExactly(new Example("a\nb", 2, 0.25f), new Example("é", 0, NONE),
                 new Example("c", -1, NONE), new Example("d", 1, 3));
@@ -68,10 +70,10 @@ class DatasetReaderTest {
     @Test
     void integerLabelsAreSortedByValueAndNamesWinOverIndexes() {
         String tsv = "text\tlabel\na\t10\nb\t-1\nc\t2\n";
-        Dataset data = parse(Syntax.TSV, tsv, DatasetColumns.text("text").withLabel("label"));
+        Dataset data = parse(DatasetFormat.TSV, tsv, DatasetColumns.text("text").withLabel("label"));
         assertThat(data.labelNames()).containsExactly("-1", "2", "10");
         assertThat(data.examples()).extracting(Example::label).containsExactly(2, 0, 1);
-        Dataset named = parse(Syntax.TSV, "text\tlabel\na\t1\nb\t0\n",
+        Dataset named = parse(DatasetFormat.TSV, "text\tlabel\na\t1\nb\t0\n",
                 DatasetColumns.text("text").withLabel("label", List.of("1", "x")));
         assertThat(named.examples()).extracting(Example::label).containsExactly(0, 0);
     }
@@ -79,22 +81,22 @@ class DatasetReaderTest {
     @Test
     void severalScoresOrNoneAndNoLabel() {
         String tsv = "text\tv\ta\thello\nx\t1\t2\t3\n";
-        Dataset scores = parse(Syntax.TSV, tsv, DatasetColumns.text("text").withScores("a", "v"));
+        Dataset scores = parse(DatasetFormat.TSV, tsv, DatasetColumns.text("text").withScores("a", "v"));
         assertThat(scores.targetNames()).containsExactly("a", "v");
         assertThat(scores.labelNames()).isEmpty();
         assertThat(scores.examples()).containsExactly(new Example("x", -1, 2, 1));
-        assertThat(parse(Syntax.TSV, tsv, DatasetColumns.text("text")).examples())
+        assertThat(parse(DatasetFormat.TSV, tsv, DatasetColumns.text("text")).examples())
                 .containsExactly(new Example("x", -1));
     }
 
     @ParameterizedTest
-    @EnumSource(Syntax.class)
-    void byteOrderMarkAndLineEndsOfWindowsAreTaken(Syntax syntax) {
-        String separator = syntax == Syntax.CSV ? "," : "\t";
-        String rows = syntax == Syntax.JSONL
+    @EnumSource(DatasetFormat.class)
+    void byteOrderMarkAndLineEndsOfWindowsAreTaken(DatasetFormat format) {
+        String separator = format == DatasetFormat.CSV ? "," : "\t";
+        String rows = format == DatasetFormat.JSONL
                 ? "{\"text\":\"a b\",\"label\":\"x\"}\r\n\r\n{\"text\":\"c\",\"label\":\"y\"}\r"
                 : "text" + separator + "label\r\na b" + separator + "x\r\n\r\nc" + separator + "y\r";
-        Dataset data = parse(syntax, "\uFEFF" + rows, DatasetColumns.text("text").withLabel("label"));
+        Dataset data = parse(format, "\uFEFF" + rows, DatasetColumns.text("text").withLabel("label"));
         assertThat(data.examples()).containsExactly(new Example("a b", 0), new Example("c", 1));
     }
 
@@ -135,48 +137,48 @@ class DatasetReaderTest {
             JSONL | {"text":"a","label":"x"} | x: no object has a member score
             JSONL | {"text":"a","score":1} | x: no object has a member label
             """)
-    void malformedFilesAreRefusedWithTheirLine(Syntax syntax, String text, String message) {
-        refused(syntax, text.replace('~', '\t').replace('^', '\n'), COLUMNS, message);
+    void malformedFilesAreRefusedWithTheirLine(DatasetFormat format, String text, String message) {
+        refused(format, text.replace('~', '\t').replace('^', '\n'), COLUMNS, message);
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"happy", "3", "-1", "1.0", "Positive"})
     void unknownLabelsAreRefused(String label) {
-        refused(Syntax.TSV, "text\tlabel\tscore\na\t2\t1\nb\t" + label + "\t1\n", NAMED,
+        refused(DatasetFormat.TSV, "text\tlabel\tscore\na\t2\t1\nb\t" + label + "\t1\n", NAMED,
                 "x:3: expected one of the labels [negative, neutral, positive] or an index below 3, found " + label);
     }
 
     @Test
     void invalidUtf8IsRefusedWithItsLine() {
         byte[] bytes = "text\tlabel\na\tgood\n\u00e9\tbad\n".getBytes(StandardCharsets.ISO_8859_1);
-        assertThatThrownBy(() -> DatasetReader.parse("x", bytes, Syntax.TSV, COLUMNS))
+        assertThatThrownBy(() -> DatasetReader.parse("x", bytes, DatasetFormat.TSV, COLUMNS))
                 .isInstanceOf(FormatException.class).hasMessageContaining("x:3: not valid UTF-8 at byte 18");
     }
 
     @Test
     void aNumberOfAMillionDigitsCostsNoTime() {
         String digits = "1".repeat(1_000_000);
-        refused(Syntax.TSV, "text\tlabel\tscore\na\tb\t" + digits + "x", COLUMNS, "expected a finite number");
-        refused(Syntax.TSV, "text\tlabel\tscore\na\tb\t" + digits, COLUMNS, "expected a finite number");
+        refused(DatasetFormat.TSV, "text\tlabel\tscore\na\tb\t" + digits + "x", COLUMNS, "expected a finite number");
+        refused(DatasetFormat.TSV, "text\tlabel\tscore\na\tb\t" + digits, COLUMNS, "expected a finite number");
     }
 
     @Test
     void readsFilesAndKnowsTheirSyntaxByName(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("Set.CSV"), "text,label\na,b\n");
-        Dataset data = DatasetReader.read(file, Syntax.of(file), DatasetColumns.text("text").withLabel("label"));
+        Dataset data = DatasetReader.read(file, DatasetFormat.of(file), DatasetColumns.text("text").withLabel("label"));
         assertThat(data.size()).isEqualTo(1);
-        assertThat(Syntax.of(Path.of("a.tsv"))).isEqualTo(Syntax.TSV);
-        assertThat(Syntax.of(Path.of("a.jsonl"))).isEqualTo(Syntax.JSONL);
-        assertThatThrownBy(() -> Syntax.of(Path.of("a.xlsx"))).isInstanceOf(FormatException.class)
+        assertThat(DatasetFormat.of(Path.of("a.tsv"))).isEqualTo(DatasetFormat.TSV);
+        assertThat(DatasetFormat.of(Path.of("a.jsonl"))).isEqualTo(DatasetFormat.JSONL);
+        assertThatThrownBy(() -> DatasetFormat.of(Path.of("a.xlsx"))).isInstanceOf(FormatException.class)
                 .hasMessageContaining("a.xlsx");
     }
 
-    private static Dataset parse(Syntax syntax, String text, DatasetColumns columns) {
-        return DatasetReader.parse("x", text.getBytes(StandardCharsets.UTF_8), syntax, columns);
+    private static Dataset parse(DatasetFormat format, String text, DatasetColumns columns) {
+        return DatasetReader.parse("x", text.getBytes(StandardCharsets.UTF_8), format, columns);
     }
 
-    private static void refused(Syntax syntax, String text, DatasetColumns columns, String message) {
-        assertThatThrownBy(() -> parse(syntax, text, columns)).isInstanceOf(FormatException.class)
+    private static void refused(DatasetFormat format, String text, DatasetColumns columns, String message) {
+        assertThatThrownBy(() -> parse(format, text, columns)).isInstanceOf(FormatException.class)
                 .hasMessageContaining(message);
     }
 }

@@ -2,8 +2,9 @@ package dev.nightjar.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nightjar.DatasetColumns;
+import dev.nightjar.DatasetFormat;
 import dev.nightjar.FormatException;
-import dev.nightjar.io.DatasetReader.Syntax;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -75,25 +76,26 @@ class FuzzTest {
 
     @Test
     void tsv() {
-        fuzzTable(Syntax.TSV, "text\tlabel\tscore\nShares rose\tgood\t0.5\n\"Loss\" widened\tbad\t-1e-1\nFlat\t\t\n");
+        fuzzTable(DatasetFormat.TSV,
+                "text\tlabel\tscore\nShares rose\tgood\t0.5\n\"Loss\" widened\tbad\t-1e-1\nFlat\t\t\n");
     }
 
     @Test
     void csv() {
-        fuzzTable(Syntax.CSV,
+        fuzzTable(DatasetFormat.CSV,
                 "text,label,score\r\n\"Shares, \"\"rose\"\"\",good,0.5\r\n\"Loss\nwidened\",bad,-1e-1\r\nFlat,,\r\n");
     }
 
     @Test
     void jsonl() {
-        fuzzTable(Syntax.JSONL,
+        fuzzTable(DatasetFormat.JSONL,
                 "{\"text\":\"Shares rose\",\"label\":\"good\",\"score\":0.5}\n{\"text\":\"Flat\",\"label\":1}\n");
     }
 
-    private static void fuzzTable(Syntax syntax, String text) {
+    private static void fuzzTable(DatasetFormat format, String text) {
         DatasetColumns columns = DatasetColumns.text("text").withLabel("label", List.of("bad", "good"))
                 .withScores("score");
-        fuzz(text.getBytes(StandardCharsets.UTF_8), CASES, input -> DatasetReader.parse("x", input, syntax, columns));
+        fuzz(text.getBytes(StandardCharsets.UTF_8), CASES, input -> DatasetReader.parse("x", input, format, columns));
     }
 
     @Test

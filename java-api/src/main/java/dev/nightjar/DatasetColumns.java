@@ -1,4 +1,4 @@
-package dev.nightjar.io;
+package dev.nightjar;
 
 import java.util.List;
 import java.util.Optional;
