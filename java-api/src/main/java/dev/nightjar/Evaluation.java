@@ -1,7 +1,12 @@
 package dev.nightjar;
 
+import dev.nightjar.model.DistilBertConfig;
+import dev.nightjar.train.Predictions;
+import dev.nightjar.train.TokenizedRows;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * How well a model does on labelled texts.
@@ -42,6 +47,64 @@ public record Evaluation(Optional<ClassificationMetrics> classification, List<Re
 
     public Evaluation {
         regression = List.copyOf(regression);
+    }
+
+    /**
+     * Runs a model over a data set, texts cut at {@link SentimentModel#maxLength()}. Rows without label or score are left out.
+     *
+     * @throws IllegalArgumentException naming a label or target that the model does not know, or if no row is left
+     */
+    public static Evaluation of(SentimentModel model, Dataset data) {
+        DistilBertConfig config = model.config();
+        TokenizedRows rows = EncodedDataset.of("data set", data, config, model, model.maxLength());
+        float[][] probabilities = new float[rows.size()][config.classes()];
+        float[][] scores = new float[rows.size()][config.scores()];
+        try (InferenceSession session = model.newSession()) {
+            int end = 0;
+            while (end < rows.size()) {
+                int begin = end;
+                session.clear();
+                while (end < rows.size() && session.fits(rows.get(end).ids().length)) {
+                    session.add(rows.get(end).ids());
+                    end++;
+                }
+                session.run();
+                for (int row = begin; row < end; row++) {
+                    for (int c = 0; c < config.classes(); c++) {
+                        probabilities[row][c] = session.probability(row - begin, c);
+                    }
+                    for (int k = 0; k < config.scores(); k++) {
+                        scores[row][k] = session.score(row - begin, k);
+                    }
+                }
+            }
+        }
+        return measure(config, rows, new Predictions(probabilities, scores));
+    }
+
+    /** Compares what a model said with what the rows have. */
+    static Evaluation measure(DistilBertConfig config, TokenizedRows rows, Predictions predictions) {
+        int[] labels = rows.rows().stream().mapToInt(TokenizedRows.Row::label).toArray();
+        boolean labelled = IntStream.of(labels).anyMatch(label -> label != Example.NO_LABEL);
+        List<RegressionMetrics> regression = new ArrayList<>();
+        for (int k = 0; k < config.scores(); k++) {
+            float[] expected = new float[rows.size()];
+            float[] predicted = new float[rows.size()];
+            boolean scored = false;
+            for (int row = 0; row < rows.size(); row++) {
+                expected[row] = rows.get(row).scores()[k];
+                predicted[row] = predictions.scores()[row][k];
+                scored |= !Float.isNaN(expected[row]);
+            }
+            if (scored) {
+                regression.add(RegressionMetrics.of(config.targets().get(k), expected, predicted));
+            }
+        }
+        return new Evaluation(
+                labelled
+                        ? Optional.of(ClassificationMetrics.of(config.labels(), labels, predictions.probabilities()))
+                        : Optional.empty(),
+                regression);
     }
 
     /**

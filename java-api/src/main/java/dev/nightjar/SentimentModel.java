@@ -138,7 +138,8 @@ public final class SentimentModel implements AutoCloseable {
         }
     }
 
-    private static void fill(Parameters parameters, PretrainedModel pretrained, DistilBertConfig config, long seed) {
+    /** Sets parameters of a shape {@code config} to those of {@code pretrained} where they mean the same, else anew. */
+    static void fill(Parameters parameters, PretrainedModel pretrained, DistilBertConfig config, long seed) {
         WeightSource weights = pretrained.weights();
         for (ParameterLayout.Entry entry : parameters.layout().entries()) {
             if (!kept(entry, pretrained, config)) {
@@ -172,6 +173,11 @@ public final class SentimentModel implements AutoCloseable {
 
     Parameters parameters() {
         return parameters;
+    }
+
+    /** Content of the tokenizer's files by name. */
+    Map<String, byte[]> tokenizerFiles() {
+        return tokenizerFiles;
     }
 
     InferenceOptions options() {
@@ -218,14 +224,23 @@ public final class SentimentModel implements AutoCloseable {
     }
 
     private Encoding encode(String text, int row) {
-        if (encoder == null) {
-            throw new IllegalStateException("the model has no tokenizer; use newSession() with token ids");
-        }
-        Encoding encoding = encoder.encode(text, maxLength());
+        Encoding encoding = encoder().encode(text, maxLength());
         if (encoding.truncated() && options.refuseLong()) {
             throw new IllegalArgumentException("text " + row + " has more than " + maxLength() + " tokens");
         }
         return encoding;
+    }
+
+    private TextEncoder encoder() {
+        if (encoder == null) {
+            throw new IllegalStateException("the model has no tokenizer; use newSession() with token ids");
+        }
+        return encoder;
+    }
+
+    /** Token ids of a text, cut at so many tokens whatever the options say. */
+    int[] encodeWithin(String text, int maxTokens) {
+        return encoder().encode(text, maxTokens).ids();
     }
 
     /** Class and score of one text. */

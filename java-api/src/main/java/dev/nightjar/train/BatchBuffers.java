@@ -78,9 +78,11 @@ public final class BatchBuffers implements AutoCloseable {
             }
         }
         plan.packed.load(backend, hostBatch);
-        int scores = indexes.length * targetCount;
         backend.upload(hostLabels.asSlice(0, 4L * indexes.length), plan.labels.slice(0, indexes.length));
-        backend.upload(hostScores.asSlice(0, 4L * scores), plan.scores.slice(0, scores));
+        if (targetCount > 0) {
+            int scores = indexes.length * targetCount;
+            backend.upload(hostScores.asSlice(0, 4L * scores), plan.scores.slice(0, scores));
+        }
     }
 
     /** How many rows from {@code from} fit into one batch, at least one. */

@@ -1,0 +1,22 @@
+package dev.nightjar;
+
+import java.nio.file.Path;
+
+/** Hears of a training's progress, on the thread that trains. What it throws ends the training. */
+public interface TrainingListener {
+    /** Hears nothing. */
+    TrainingListener NONE = new TrainingListener() {
+    };
+
+    /** After a step, as often as {@link TrainingConfig#reportEvery()} says and before evaluations and checkpoints. */
+    default void onStep(StepReport report) {
+    }
+
+    /** After an evaluation. */
+    default void onEvaluation(EvaluationReport report) {
+    }
+
+    /** After a checkpoint is on the disk. */
+    default void onCheckpoint(Path checkpoint) {
+    }
+}

@@ -1,0 +1,342 @@
+package dev.nightjar;
+
+import dev.nightjar.TrainingConfig.Checkpoints;
+import dev.nightjar.TrainingResult.Outcome;
+import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.LossReport;
+import dev.nightjar.backend.Ops;
+import dev.nightjar.io.ParameterWeights;
+import dev.nightjar.io.PretrainedModel;
+import dev.nightjar.loss.ConstantWeighting;
+import dev.nightjar.loss.DynamicAdaptiveWeighting;
+import dev.nightjar.loss.DynamicWeightAverage;
+import dev.nightjar.loss.TaskWeighting;
+import dev.nightjar.loss.UncertaintyWeighting;
+import dev.nightjar.model.DistilBert;
+import dev.nightjar.model.DistilBertConfig;
+import dev.nightjar.model.ParameterLayout;
+import dev.nightjar.model.Parameters;
+import dev.nightjar.optim.AdamW;
+import dev.nightjar.optim.ParameterGroups;
+import dev.nightjar.train.BatchBuffers;
+import dev.nightjar.train.BatchSampler;
+import dev.nightjar.train.Checkpoint;
+import dev.nightjar.train.Predictions;
+import dev.nightjar.train.TokenizedRows;
+import dev.nightjar.train.TrainingState;
+import dev.nightjar.train.TrainingStep;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+
+/** One training from its first or a later step to its end; see {@link Trainer}. Owns everything it allocates. */
+final class TrainingRun implements AutoCloseable {
+    private final SentimentModel initial;
+    private final TrainingConfig config;
+    private final TrainingListener listener;
+    private final DistilBertConfig modelConfig;
+    private final TokenizedRows training;
+    private final TokenizedRows validation;
+    private final BatchSampler sampler;
+    private final int stepsPerEpoch;
+    private final int totalSteps;
+    private final TaskWeighting weighting;
+    private final Map<String, String> identity;
+
+    private final Cleanup resources = new Cleanup();
+    private final Parameters parameters;
+    private final Parameters best;
+    private final Ops ops;
+    private final DistilBert model;
+    private final BatchBuffers buffers;
+    private final AdamW optimizer;
+    private final TrainingStep step;
+
+    private final List<EvaluationReport> evaluations = new ArrayList<>();
+    private Optional<Path> lastCheckpoint = Optional.empty();
+    private int steps;
+    private int staleEvaluations;
+    private int bestStep;
+    private double bestValue = Double.NaN;
+    private List<int[]> batches = List.of();
+    private int batchesEpoch = -1;
+    private long secondsSince;
+    private int rowsSince;
+
+    TrainingRun(SentimentModel initial, TrainingConfig config, Dataset trainingData, Optional<Dataset> validationData,
+            TrainingListener listener) {
+        this.initial = initial;
+        this.config = config;
+        this.listener = listener;
+        modelConfig = EncodedDataset.heads(initial.config(), trainingData);
+        int maxLength = Math.min(config.maxLength(), modelConfig.maxPositions());
+        training = EncodedDataset.of("training data", trainingData, modelConfig, initial, maxLength);
+        validation = validationData
+                .map(data -> EncodedDataset.of("validation data", data, modelConfig, initial, maxLength)).orElse(null);
+        requireMeasurable();
+        sampler = new BatchSampler(training, config.batchSize(), config.seed(), config.bucketing());
+        stepsPerEpoch = Math.ceilDiv(sampler.batchesPerEpoch(), config.accumulationSteps());
+        totalSteps = Math.multiplyExact(stepsPerEpoch, config.epochs());
+        weighting = weighting(config.weighting(), modelConfig);
+        identity = identity();
+        try {
+            Backend backend = initial.backend();
+            ParameterLayout layout = new ParameterLayout(modelConfig);
+            parameters = resources.add(new Parameters(backend, layout));
+            SentimentModel.fill(parameters, pretrained(initial.config(), initial.parameters()), modelConfig,
+                    config.seed());
+            best = validation != null && config.keepBest() ? resources.add(new Parameters(backend, layout)) : null;
+            ops = resources.add(backend.newOps(config.threads()));
+            model = resources.add(new DistilBert(modelConfig, parameters, false));
+            buffers = resources.add(new BatchBuffers(backend, modelConfig, capacity()));
+            AdamW.Settings settings = new AdamW.Settings((float) config.beta1(), (float) config.beta2(),
+                    (float) config.epsilon(), (float) config.weightDecay(), (float) config.maxGradientNorm());
+            optimizer = resources.add(new AdamW(settings,
+                    ParameterGroups.of(modelConfig, layout, config.layerDecay(), config.frozenBlocks()), parameters));
+            step = resources.add(new TrainingStep(model, layout, ops, optimizer, weighting, buffers,
+                    new TrainingStep.Settings(config.seed(), config.frozenBlocks())));
+        } catch (Throwable t) {
+            resources.close();
+            throw t;
+        }
+    }
+
+    private void requireMeasurable() {
+        if (config.frozenLayers() > modelConfig.layers()) {
+            throw new IllegalArgumentException("frozenLayers " + config.frozenLayers() + " is more than the model's "
+                    + modelConfig.layers() + " layers");
+        }
+        if (validation == null) {
+            if (config.patience() > 0) {
+                throw new IllegalArgumentException("patience " + config.patience() + " needs validation data");
+            }
+            return;
+        }
+        // Random predictions measure as well as any whether there is something to measure the metric by.
+        float[][] probabilities = new float[validation.size()][modelConfig.classes()];
+        float[][] scores = new float[validation.size()][modelConfig.scores()];
+        Evaluation.measure(modelConfig, validation, new Predictions(probabilities, scores)).value(config.metric());
+    }
+
+    private BatchBuffers.Capacity capacity() {
+        int tokens = training.mostTokens(config.batchSize());
+        if (validation != null) {
+            tokens = Math.max(tokens, validation.longest());
+        }
+        int sequences = Math.min(config.batchSize(), training.size());
+        return new BatchBuffers.Capacity(tokens, sequences, config.accumulationSteps(), true);
+    }
+
+    private static TaskWeighting weighting(Weighting weighting, DistilBertConfig modelConfig) {
+        boolean bothTasks = modelConfig.classes() > 0 && modelConfig.scores() > 0;
+        return switch (weighting) {
+            case Weighting.Dao dao when bothTasks -> new DynamicAdaptiveWeighting(
+                    DynamicAdaptiveWeighting.Scope.valueOf(dao.scope().name()), dao.balanceClasses());
+            case Weighting.Dao dao -> new ConstantWeighting(1, 1, dao.balanceClasses());
+            case Weighting.Constant constant when bothTasks -> new ConstantWeighting(constant.classification(),
+                    constant.regression(), constant.balanceClasses());
+            case Weighting.Constant constant -> new ConstantWeighting(1, 1, constant.balanceClasses());
+            case Weighting.Uncertainty uncertainty when bothTasks -> new UncertaintyWeighting(
+                    uncertainty.learningRate());
+            case Weighting.DynamicWeightAverage average when bothTasks -> new DynamicWeightAverage(
+                    average.temperature());
+            case Weighting.Uncertainty _,Weighting.DynamicWeightAverage _ -> new ConstantWeighting(1, 1, false);
+        };
+    }
+
+    private Map<String, String> identity() {
+        Map<String, String> all = new LinkedHashMap<>(config.identity());
+        all.put("model", modelConfig.toString());
+        all.put("training data", training.size() + " rows, SHA-256 " + training.fingerprint());
+        all.put("validation data", validation == null
+                ? "none"
+                : validation.size() + " rows, SHA-256 " + validation.fingerprint());
+        return all;
+    }
+
+    private PretrainedModel pretrained(DistilBertConfig shape, Parameters source) {
+        return new PretrainedModel(shape, true, new ParameterWeights("model", source), initial.tokenizerFiles());
+    }
+
+    /** Continues from a checkpoint of the same run. */
+    void restore(Path path) throws IOException {
+        Path checkpoint = Checkpoint.latest(path);
+        TrainingState state = Checkpoint.read(checkpoint);
+        identity.forEach((name, now) -> {
+            String then = state.identity().get(name);
+            if (!now.equals(then)) {
+                throw new FormatException(checkpoint.toString(),
+                        "cannot go on: " + name + " was " + then + ", is now " + now);
+            }
+        });
+        if (state.step() > totalSteps) {
+            throw new FormatException(checkpoint.toString(),
+                    "is at step " + state.step() + " of a run of only " + totalSteps);
+        }
+        steps = state.step();
+        staleEvaluations = state.staleEvaluations();
+        bestStep = state.bestStep();
+        bestValue = state.bestValue();
+        try {
+            weighting.restore(state.weighting());
+        } catch (IllegalArgumentException e) {
+            throw new FormatException(checkpoint.toString(), e.getMessage(), e);
+        }
+        for (var tensors : tensors().entrySet()) {
+            Checkpoint.restore(checkpoint, tensors.getKey(), tensors.getValue());
+        }
+    }
+
+    /** What a checkpoint holds, by file name. */
+    private Map<String, Parameters> tensors() {
+        Map<String, Parameters> tensors = new LinkedHashMap<>();
+        tensors.put("parameters", parameters);
+        tensors.put("first_moment", optimizer.firstMoment());
+        tensors.put("second_moment", optimizer.secondMoment());
+        if (best != null && bestStep > 0) {
+            tensors.put("best", best);
+        }
+        return tensors;
+    }
+
+    TrainingResult run(BooleanSupplier stopRequested) throws IOException {
+        int firstStep = steps;
+        restartClock();
+        while (steps < totalSteps && !exhausted()) {
+            if (stopRequested.getAsBoolean()) {
+                if (steps > firstStep) {
+                    requireFinite(step.read());
+                }
+                if (config.checkpoints().isPresent()) {
+                    save(config.checkpoints().get());
+                }
+                return result(Outcome.STOPPED_ON_REQUEST);
+            }
+            advance();
+        }
+        return result(exhausted() ? Outcome.STOPPED_EARLY : Outcome.COMPLETED);
+    }
+
+    private boolean exhausted() {
+        return config.patience() > 0 && staleEvaluations >= config.patience();
+    }
+
+    /** One step and what follows it: report, evaluation, checkpoint. */
+    private void advance() throws IOException {
+        double learningRate = config.learningRate()
+                * config.schedule().factor(steps, config.warmup(totalSteps), totalSteps);
+        List<int[]> stepBatches = batches(steps);
+        step.run(training, stepBatches, steps, learningRate);
+        steps++;
+        rowsSince += stepBatches.stream().mapToInt(batch -> batch.length).sum();
+
+        boolean epochEnds = steps % stepsPerEpoch == 0;
+        boolean evaluationDue = config.evaluateEvery() == 0 ? epochEnds : steps % config.evaluateEvery() == 0;
+        boolean evaluates = validation != null && (evaluationDue || steps == totalSteps);
+        boolean saves = config.checkpoints()
+                .map(c -> c.everySteps() == 0 ? epochEnds : steps % c.everySteps() == 0).orElse(false);
+        boolean reports = steps % config.reportEvery() == 0 || steps == totalSteps;
+        // Nothing is evaluated or saved that has diverged.
+        if (reports || evaluates || saves || weighting.observesSteps()) {
+            TrainingStep.Result result = step.read();
+            requireFinite(result);
+            weighting.observe(result.losses());
+            if (reports || evaluates || saves) {
+                report(result, learningRate);
+            }
+        }
+        if (epochEnds) {
+            weighting.endEpoch();
+        }
+        if (evaluates) {
+            evaluate();
+        }
+        if (saves) {
+            save(config.checkpoints().orElseThrow());
+        }
+        if (evaluates || saves) {
+            restartClock();
+        }
+    }
+
+    private void requireFinite(TrainingStep.Result result) {
+        if (!result.finite()) {
+            throw new DivergenceException(steps, result.losses().loss(), result.gradientNorm());
+        }
+    }
+
+    private List<int[]> batches(int atStep) {
+        int epoch = atStep / stepsPerEpoch;
+        if (epoch != batchesEpoch) {
+            batches = sampler.epoch(epoch);
+            batchesEpoch = epoch;
+        }
+        int from = atStep % stepsPerEpoch * config.accumulationSteps();
+        return batches.subList(from, Math.min(batches.size(), from + config.accumulationSteps()));
+    }
+
+    private void report(TrainingStep.Result result, double learningRate) {
+        LossReport losses = result.losses();
+        double seconds = (System.nanoTime() - secondsSince) * 1e-9;
+        listener.onStep(new StepReport(steps, totalSteps, epoch(), losses.loss(), losses.classificationLoss(),
+                losses.regressionLoss(), losses.classificationWeight(), losses.regressionWeight(),
+                losses.classificationNorm(), losses.regressionNorm(), learningRate, result.gradientNorm(),
+                rowsSince / seconds));
+        restartClock();
+    }
+
+    private void restartClock() {
+        secondsSince = System.nanoTime();
+        rowsSince = 0;
+    }
+
+    /** Of the last step, counted from 1. */
+    private int epoch() {
+        return (steps - 1) / stepsPerEpoch + 1;
+    }
+
+    private void evaluate() {
+        Evaluation evaluation = Evaluation.measure(modelConfig, validation,
+                Predictions.of(model, ops, buffers, validation));
+        double value = evaluation.value(config.metric());
+        boolean improved = config.metric().better(value, bestValue);
+        if (improved) {
+            bestValue = value;
+            bestStep = steps;
+            staleEvaluations = 0;
+            if (best != null) {
+                ops.axpby(1, parameters.flat(), 0, best.flat());
+            }
+        } else {
+            staleEvaluations++;
+        }
+        EvaluationReport report = new EvaluationReport(steps, epoch(), evaluation, value, improved);
+        evaluations.add(report);
+        listener.onEvaluation(report);
+    }
+
+    private void save(Checkpoints checkpoints) throws IOException {
+        TrainingState state = new TrainingState(steps, staleEvaluations, bestStep, bestValue, weighting.state(),
+                identity);
+        Path saved = Checkpoint.write(checkpoints.folder(), state, tensors(), checkpoints.keep());
+        lastCheckpoint = Optional.of(saved);
+        listener.onCheckpoint(saved);
+    }
+
+    private TrainingResult result(Outcome outcome) throws IOException {
+        boolean returnsBest = best != null && bestStep > 0;
+        PretrainedModel trained = pretrained(modelConfig, returnsBest ? best : parameters);
+        SentimentModel result = SentimentModel.of(trained, modelConfig, initial.options(), config.seed());
+        return new TrainingResult(result, outcome, steps, returnsBest ? bestStep : steps, evaluations, lastCheckpoint);
+    }
+
+    @Override
+    public void close() {
+        resources.close();
+    }
+}
