@@ -17,8 +17,8 @@ import java.util.List;
 public record Dataset(List<Example> examples, List<String> labelNames, List<String> targetNames) {
 
     /**
-     * @throws IllegalArgumentException for repeated names, or naming the first row whose label or number of scores does not
-     *         fit them
+     * @throws IllegalArgumentException for repeated names, or naming the first row whose label or number of scores does
+     *        not fit them
      */
     public Dataset {
         examples = List.copyOf(examples);
@@ -46,8 +46,8 @@ public record Dataset(List<Example> examples, List<String> labelNames, List<Stri
     }
 
     /**
-     * Reads a file whole. An empty cell, a null or an absent member is a missing label or score. A label is a name, or an integer, which
-     * is an index unless it is a name itself.
+     * Reads a file whole. An empty cell, a null or an absent member is a missing label or score. A label is a name, or
+     * an integer, which is an index unless it is a name itself.
      *
      * @throws FormatException naming file and line, and what was expected there
      */
@@ -73,9 +73,10 @@ public record Dataset(List<Example> examples, List<String> labelNames, List<Stri
     }
 
     /**
-     * Parts the rows at random, the same way on every machine and in every language: row {@code i} (from 0) gets the key
-     * {@code splitmix64(seed * 0x9E3779B97F4A7C15 + i)}, and the {@code round(fraction * size)} rows of the smallest unsigned
-     * keys (halves round up; equal keys in row order) are the validation part. Both parts keep the order of the rows.
+     * Parts the rows at random, the same way on every machine and in every language: row {@code i} (from 0) gets the
+     * key {@code splitmix64(seed * 0x9E3779B97F4A7C15 + i)}, and the {@code round(fraction * size)} rows of the
+     * smallest unsigned keys (halves round up; equal keys in row order) are the validation part. Both parts keep the
+     * order of the rows.
      *
      * @param validationFraction part of the rows to hold out, in [0, 1]
      * @param seed which of the splits

@@ -19,8 +19,8 @@ import java.util.stream.Stream;
 /**
  * Files and folders that appear under their name complete and on the disk, or not at all.
  *
- * <p>Everything is first written to a hidden sibling ({@code .NAME.RANDOM.tmp}), synchronised, then renamed. A failed write
- * removes its sibling; only a killed process leaves one. Meant for one writer of a path at a time.
+ * <p>Everything is first written to a hidden sibling ({@code .NAME.RANDOM.tmp}), synchronised, then renamed. A failed
+ * write removes its sibling; only a killed process leaves one. Meant for one writer of a path at a time.
  */
 public final class AtomicFiles {
 
@@ -59,12 +59,13 @@ public final class AtomicFiles {
     }
 
     /**
-     * Writes or replaces a folder; missing parent folders are made. A rename cannot replace a folder that has content, so an
-     * existing one steps aside as {@code .NAME.old} for the moment between two renames. Should the process die in that moment,
-     * {@link #restoreFolder} brings it back; this method calls it first.
+     * Writes or replaces a folder; missing parent folders are made. A rename cannot replace a folder that has content,
+     * so an existing one steps aside as {@code .NAME.old} for the moment between two renames. Should the process die in
+     * that moment, {@link #restoreFolder} brings it back; this method calls it first.
      *
      * @param replaceable which entries an existing folder may lose; if it has any other, nothing is touched
-     * @throws FileAlreadyExistsException if the target exists and is no folder, or has an entry that may not be replaced
+     * @throws FileAlreadyExistsException if the target exists and is no folder, or has an entry that may not be
+     *        replaced
      */
     public static void writeFolder(Path target, Predicate<String> replaceable, FolderBody body) throws IOException {
         Path folder = target.toAbsolutePath();
@@ -94,8 +95,8 @@ public final class AtomicFiles {
     }
 
     /**
-     * Finishes what a process killed within {@link #writeFolder} left behind: a folder that had stepped aside comes back if
-     * nothing took its place, and goes otherwise. Does nothing where nothing was left.
+     * Finishes what a process killed within {@link #writeFolder} left behind: a folder that had stepped aside comes
+     * back if nothing took its place, and goes otherwise. Does nothing where nothing was left.
      */
     public static void restoreFolder(Path target) throws IOException {
         Path folder = target.toAbsolutePath();

@@ -15,8 +15,8 @@ import java.util.SequencedMap;
 import java.util.stream.IntStream;
 
 /**
- * A BERT encoder as a DistilBERT encoder, exactly: both have the same block, and where every text is a single segment, BERT's
- * token-type embedding 0 is a constant that can be added to each position embedding.
+ * A BERT encoder as a DistilBERT encoder, exactly: both have the same block, and where every text is a single segment,
+ * BERT's token-type embedding 0 is a constant that can be added to each position embedding.
  *
  * <p>Of twelve layers six are taken, 0, 2, 4, 7, 9 and 11, the ones DistilBERT itself was initialised from (its
  * {@code scripts/extract_distilbert.py}); any other number of layers is taken whole.
@@ -47,8 +47,8 @@ public final class BertToDistilBert {
     }
 
     /**
-     * Views a BERT encoder, named as by PyTorch or TensorFlow and under any prefix, as a DistilBERT encoder without heads. The
-     * result takes over {@code bert}, unless this throws.
+     * Views a BERT encoder, named as by PyTorch or TensorFlow and under any prefix, as a DistilBERT encoder without
+     * heads. The result takes over {@code bert}, unless this throws.
      *
      * @param heads attention heads, which no tensor's shape tells
      * @param tokenizerFiles as in {@link PretrainedModel#tokenizerFiles()}

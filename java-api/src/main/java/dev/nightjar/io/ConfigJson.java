@@ -14,11 +14,11 @@ import java.util.stream.IntStream;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code config.json} of a DistilBERT: fields and defaults of transformers' {@code DistilBertConfig}, and Nightjar's own
- * {@code regression_targets}, the names of the rows of {@code regressor.weight}.
+ * {@code config.json} of a DistilBERT: fields and defaults of transformers' {@code DistilBertConfig}, and Nightjar's
+ * own {@code regression_targets}, the names of the rows of {@code regressor.weight}.
  *
- * @param encoder the shape, with the labels of {@code id2label} (or transformers' LABEL_0 …); its heads are not yet settled, which
- *        takes the weights
+ * @param encoder the shape, with the labels of {@code id2label} (or transformers' LABEL_0 …); its heads are not yet
+ *        settled, which takes the weights
  * @param labels names of the rows of {@code classifier.weight}, be they classes or regression targets
  * @param regression whether {@code classifier.weight} regresses
  * @param regressionTargets names in {@code regression_targets}; empty without

@@ -18,9 +18,9 @@ import java.util.regex.Pattern;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reader of labelled texts: tables with a header line, or one JSON object to a line; UTF-8, a byte order mark allowed. An empty cell,
- * a null or an absent member is a missing label or score. A label is a name, or an integer, which is an index unless it is a name
- * itself. Whatever else is found is refused with its file and line.
+ * Reader of labelled texts: tables with a header line, or one JSON object to a line; UTF-8, a byte order mark allowed.
+ * An empty cell, a null or an absent member is a missing label or score. A label is a name, or an integer, which is an
+ * index unless it is a name itself. Whatever else is found is refused with its file and line.
  */
 public final class DatasetReader {
     private static final int MAX_BYTES = 1 << 30;

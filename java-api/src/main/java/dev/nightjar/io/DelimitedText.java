@@ -5,8 +5,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Records of tab- or comma-separated text. Lines end in LF or CR LF, empty ones are skipped. With quoting (RFC 4180) a field in
- * double quotes may hold separators and line ends, and a quote doubled; without, quotes are characters like any other.
+ * Records of tab- or comma-separated text. Lines end in LF or CR LF, empty ones are skipped. With quoting (RFC 4180) a
+ * field in double quotes may hold separators and line ends, and a quote doubled; without, quotes are characters like
+ * any other.
  */
 final class DelimitedText {
     private final String source;

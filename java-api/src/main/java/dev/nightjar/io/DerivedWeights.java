@@ -11,7 +11,9 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
 
-/** A view of another source under other names, with the few changes that separate one framework's layout from another's. */
+/**
+ * A view of another source under other names, with the few changes that separate one framework's layout from another's.
+ */
 final class DerivedWeights implements WeightSource {
     private static final OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
     private static final int TILE = 32;

@@ -24,8 +24,8 @@ import java.util.stream.IntStream;
  * DistilBERT models as Hugging Face lays them out: {@code config.json}, {@code model.safetensors} (or shards with
  * {@code model.safetensors.index.json}) and tokenizer files in one folder.
  *
- * <p>Regression beside classification is Nightjar's addition: {@code regressor.weight [targets, dim]} and
- * {@code regressor.bias}, which transformers reports as unexpected and leaves out. Regression alone is written and read in
+ * <p>Regression beside classification is Nightjar's addition: {@code regressor.weight [targets, dim]} and {@code
+ * regressor.bias}, which transformers reports as unexpected and leaves out. Regression alone is written and read in
  * transformers' own way, {@code "problem_type": "regression"} with the regressor under the name of {@code classifier}.
  */
 public final class HuggingFaceFolder {
@@ -40,16 +40,18 @@ public final class HuggingFaceFolder {
     private static final int MAX_TOKENIZER_BYTES = 256 << 20;
     private static final String CONVERT = "python -c \"import torch, safetensors.torch as s;"
             + " w = torch.load('pytorch_model.bin', map_location='cpu', weights_only=True);"
-            + " s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors', {'format': 'pt'})\"";
+            + " s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors',"
+            + " {'format': 'pt'})\"";
 
     private HuggingFaceFolder() {
     }
 
     /**
-     * Opens a model and checks every tensor's name and shape; a folder whose weights are those of the bare encoder, or of
-     * another task, opens without heads.
+     * Opens a model and checks every tensor's name and shape; a folder whose weights are those of the bare encoder, or
+     * of another task, opens without heads.
      *
-     * @throws FormatException naming the file, and where it applies the field or tensor, that is missing or not as expected
+     * @throws FormatException naming the file, and where it applies the field or tensor, that is missing or not as
+     *        expected
      */
     public static PretrainedModel open(Path folder) throws IOException {
         Path configFile = folder.resolve(CONFIG);
@@ -172,7 +174,8 @@ public final class HuggingFaceFolder {
     /**
      * Writes a model folder atomically. An existing folder is replaced if it holds nothing but files of such a model.
      *
-     * @param tensors all the tensors of a model of this configuration, under the names of {@link PretrainedModel#weights()}
+     * @param tensors all the tensors of a model of this configuration, under the names of {@link
+     *        PretrainedModel#weights()}
      * @param storage F32, or F16 or BF16 to round to
      * @param tokenizerFiles content by file name, as in {@link PretrainedModel#tokenizerFiles()}
      * @throws IllegalArgumentException if the tensors or tokenizer files are not those of such a model

@@ -19,8 +19,8 @@ import java.util.SequencedMap;
  * The weights of a PyTorch model within its ONNX export, under their PyTorch names, read without an ONNX runtime.
  *
  * <p>The exporter keeps the names of what it stores unchanged. The matrix of a linear layer it stores transposed,
- * {@code [in, out]}, under a made-up name; that becomes {@code X.weight [out, in]} again, where {@code X.bias} is what the graph
- * adds to the product. Field numbers are those of {@code onnx.proto3}.
+ * {@code [in, out]}, under a made-up name; that becomes {@code X.weight [out, in]} again, where {@code X.bias} is what
+ * the graph adds to the product. Field numbers are those of {@code onnx.proto3}.
  */
 public final class OnnxWeights {
     private static final Map<Long, DType> DTYPES = Map.of(1L, DType.F32, 3L, DType.I8, 6L, DType.I32, 7L, DType.I64,

@@ -14,8 +14,8 @@ import java.util.SequencedMap;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reader of safetensors files: 8 bytes with the header's length (little-endian), a JSON header, the tensors' bytes. Files are
- * mapped, not copied.
+ * Reader of safetensors files: 8 bytes with the header's length (little-endian), a JSON header, the tensors' bytes.
+ * Files are mapped, not copied.
  */
 public final class SafetensorsFile {
     private static final OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -44,9 +44,9 @@ public final class SafetensorsFile {
     }
 
     /**
-     * Opens the shards that an index ({@code model.safetensors.index.json}) lists as one source. Shards are plain file names in
-     * the index's folder; a name with a path in it, or a link that leads out of the folder, is refused (except into the blobs of
-     * the Hugging Face cache, whose snapshots are links).
+     * Opens the shards that an index ({@code model.safetensors.index.json}) lists as one source. Shards are plain file
+     * names in the index's folder; a name with a path in it, or a link that leads out of the folder, is refused (except
+     * into the blobs of the Hugging Face cache, whose snapshots are links).
      *
      * @throws FormatException if the index or a shard is not well-formed, or they contradict each other
      */
@@ -131,7 +131,10 @@ public final class SafetensorsFile {
         return real;
     }
 
-    /** In the hub's cache, {@code models--x/snapshots/REVISION} holds links into {@code models--x/blobs}; otherwise null. */
+    /**
+     * In the hub's cache, {@code models--x/snapshots/REVISION} holds links into {@code models--x/blobs}; otherwise
+     * null.
+     */
     private static Path hubBlobs(Path folder) {
         Path snapshots = folder.getParent();
         boolean isSnapshot = snapshots != null && snapshots.endsWith("snapshots") && snapshots.getParent() != null;

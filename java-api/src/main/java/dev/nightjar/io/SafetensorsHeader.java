@@ -14,8 +14,8 @@ import tools.jackson.core.JsonToken;
 /**
  * The JSON header of a safetensors file, read as a stream so that memory stays proportional to what it really lists.
  *
- * <p>Besides the syntax this checks what the format promises: no name twice, every size that of dtype and shape, and tensors
- * that cover the data exactly once, without holes or overlaps.
+ * <p>Besides the syntax this checks what the format promises: no name twice, every size that of dtype and shape, and
+ * tensors that cover the data exactly once, without holes or overlaps.
  */
 final class SafetensorsHeader {
     private static final int MAX_RANK = 32;

@@ -10,8 +10,9 @@ import java.util.SequencedMap;
 import java.util.zip.CRC32C;
 
 /**
- * Reader of LevelDB's sorted table, the container of TensorFlow's checkpoint index: data blocks of prefix-compressed entries, an
- * index block of their places, a footer with the place of the index block. Source: {@code table_format.md} of LevelDB.
+ * Reader of LevelDB's sorted table, the container of TensorFlow's checkpoint index: data blocks of prefix-compressed
+ * entries, an index block of their places, a footer with the place of the index block. Source: {@code table_format.md}
+ * of LevelDB.
  */
 final class SortedTable {
     private static final long MAGIC = 0xdb4775248b80fb57L;

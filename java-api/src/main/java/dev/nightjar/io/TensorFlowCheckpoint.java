@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.SequencedMap;
 
 /**
- * Reader of TensorFlow's checkpoints ("tensor bundles"): {@code NAME.index} says where in {@code NAME.data-00000-of-00001} each
- * variable lies. Field numbers are those of TensorFlow's {@code tensor_bundle.proto}.
+ * Reader of TensorFlow's checkpoints ("tensor bundles"): {@code NAME.index} says where in {@code
+ * NAME.data-00000-of-00001} each variable lies. Field numbers are those of TensorFlow's {@code tensor_bundle.proto}.
  */
 public final class TensorFlowCheckpoint {
     private static final Map<Long, DType> DTYPES = Map.of(1L, DType.F32, 2L, DType.F64, 3L, DType.I32, 6L, DType.I8, 9L,

@@ -27,7 +27,8 @@ public interface WeightSource extends AutoCloseable {
     TensorInfo info(String name);
 
     /**
-     * Writes a tensor as row-major float32 in native byte order. F64 is rounded to nearest; integers beyond 2^24 may round too.
+     * Writes a tensor as row-major float32 in native byte order. F64 is rounded to nearest; integers beyond 2^24 may
+     * round too.
      *
      * @param destination exactly {@code 4 * elementCount} bytes, of any alignment
      * @throws FormatException naming this source and the tensor, if there is none of that name

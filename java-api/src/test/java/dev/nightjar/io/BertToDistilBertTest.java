@@ -27,7 +27,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The same BERT out of a PyTorch checkpoint, an ONNX export and a TensorFlow checkpoint becomes the same DistilBERT. */
+/**
+ * The same BERT out of a PyTorch checkpoint, an ONNX export and a TensorFlow checkpoint becomes the same DistilBERT.
+ */
 class BertToDistilBertTest {
     private static final Map<String, String> BLOCK = Map.of("attention.q_lin", "attention.self.query",
             "attention.k_lin",

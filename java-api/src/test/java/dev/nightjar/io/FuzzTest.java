@@ -19,8 +19,8 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 /**
- * Damaged input of every reader, the same on every run: what is not read is refused with a {@link FormatException}, and with nothing
- * else. Running out of memory fails the test like any other error.
+ * Damaged input of every reader, the same on every run: what is not read is refused with a {@link FormatException}, and
+ * with nothing else. Running out of memory fails the test like any other error.
  */
 class FuzzTest {
     private static final int CASES = 100_000;

@@ -281,7 +281,9 @@ class HuggingFaceFolderTest {
                 .isInstanceOf(FileAlreadyExistsException.class).hasMessageContaining("notes.txt");
     }
 
-    /** Splits the weights into a.safetensors and b.safetensors, with an index that tells the truth but for {@code lies}. */
+    /**
+     * Splits the weights into a.safetensors and b.safetensors, with an index that tells the truth but for {@code lies}.
+     */
     private void shards(Map<String, String> lies) throws IOException {
         List<NamedTensor> tensors = goldenTensors();
         SafetensorsWriter.write(folder.resolve("a.safetensors"), tensors.subList(0, 20), DType.F32);

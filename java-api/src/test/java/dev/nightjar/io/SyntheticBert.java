@@ -14,7 +14,10 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.zip.CRC32C;
 
-/** A small BERT of random weights, and the files in which exporters would leave it. Dimension 12, hidden 6, 7 words, 5 positions. */
+/**
+ * A small BERT of random weights, and the files in which exporters would leave it. Dimension 12, hidden 6, 7 words, 5
+ * positions.
+ */
 final class SyntheticBert {
     static final int DIM = 12;
     static final int HIDDEN = 6;
@@ -84,7 +87,10 @@ final class SyntheticBert {
         return name.startsWith("encoder") && name.endsWith(".weight") && !name.contains("LayerNorm");
     }
 
-    /** As PyTorch exports: matrices of linear layers transposed, nameless, found by the bias that is added to their product. */
+    /**
+     * As PyTorch exports: matrices of linear layers transposed, nameless, found by the bias that is added to their
+     * product.
+     */
     byte[] onnx() {
         ProtoWriter graph = new ProtoWriter();
         ProtoWriter initializers = new ProtoWriter();
