@@ -18,6 +18,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -55,7 +56,7 @@ final class ClassifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         if (input != null && !texts.isEmpty()) {
-            throw new picocli.CommandLine.ParameterException(spec.commandLine(), "give texts or --input, not both");
+            throw new ParameterException(spec.commandLine(), "give texts or --input, not both");
         }
         InferenceOptions options = InferenceOptions.defaults().withDevice(device.device()).withSessions(1)
                 .withMaxLength(maxLength == null ? 0 : maxLength).withRefuseLong(refuseLong);
@@ -98,7 +99,7 @@ final class ClassifyCommand implements Callable<Integer> {
         out.flush();
     }
 
-    private static String row(String text, Prediction prediction) {
+    static String row(String text, Prediction prediction) {
         StringBuilder row = new StringBuilder();
         if (prediction.label() != null) {
             row.append(
@@ -110,7 +111,7 @@ final class ClassifyCommand implements Callable<Integer> {
         return row.append(text).append(prediction.truncated() ? "  [cut]" : "").toString();
     }
 
-    static ObjectNode json(SentimentModel model, String text, Prediction prediction) {
+    private static ObjectNode json(SentimentModel model, String text, Prediction prediction) {
         ObjectNode node = JsonNodeFactory.instance.objectNode().put("text", text);
         if (prediction.label() != null) {
             node.put("label", prediction.label());

@@ -13,18 +13,22 @@ import picocli.CommandLine.ScopeType;
 /** The command line {@code nightjar}. */
 @Command(name = "nightjar", description = "Trains and runs DistilBERT for sentiment: a class and a score.", scope = ScopeType.INHERIT, mixinStandardHelpOptions = true, versionProvider = Versions.class, sortOptions = false, usageHelpAutoWidth = true, exitCodeListHeading = "%nExit codes:%n", exitCodeList = {
         "0:done", "1:failed, the message on standard error says why",
-        "2:wrong arguments", "130:interrupted"}, subcommands = {
-                ClassifyCommand.class, ConvertCommand.class, DoctorCommand.class})
+        "2:wrong arguments", "130:interrupted (Ctrl-C); training has saved a checkpoint"}, subcommands = {
+                ClassifyCommand.class, TrainCommand.class, EvaluateCommand.class, ConvertCommand.class,
+                DoctorCommand.class})
 public final class Nightjar {
     static final int FAILED = 1;
     static final int USAGE = 2;
+    static final int INTERRUPTED = 130;
 
     private Nightjar() {
     }
 
     /** Runs a command and ends the JVM with its exit code. */
     public static void main(String[] arguments) {
-        System.exit(commandLine().execute(arguments));
+        int exitCode = commandLine().execute(arguments);
+        Interruption.commandEnded();
+        System.exit(exitCode);
     }
 
     static CommandLine commandLine() {

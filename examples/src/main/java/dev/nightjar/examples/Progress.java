@@ -3,6 +3,7 @@ package dev.nightjar.examples;
 import java.io.Console;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.Locale;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
@@ -11,6 +12,7 @@ import me.tongfei.progressbar.ProgressBarStyle;
  * Shows how far a long piece of work is: a bar that redraws itself on a terminal, a line now and then in a log. Not thread-safe.
  */
 final class Progress implements AutoCloseable {
+    private static final String ERASE_TO_END_OF_LINE = "\u001B[K";
     private static final Duration LINE_INTERVAL = Duration.ofSeconds(10);
 
     private final String task;
@@ -60,8 +62,14 @@ final class Progress implements AutoCloseable {
         }
     }
 
+    /** Prints a line that stays, above the bar. */
+    void line(String text) {
+        log.println(bar == null ? text : "\r" + text + ERASE_TO_END_OF_LINE);
+        log.flush();
+    }
+
     static String clock(Duration time) {
-        return String.format("%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart());
+        return String.format(Locale.ROOT, "%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart());
     }
 
     @Override

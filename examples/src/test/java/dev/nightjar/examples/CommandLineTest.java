@@ -2,10 +2,10 @@ package dev.nightjar.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.nightjar.InferenceOptions;
-import dev.nightjar.PretrainedEncoder;
-import dev.nightjar.SentimentModel;
+import dev.nightjar.TrainingConfig;
+import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
@@ -13,9 +13,13 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -31,21 +35,18 @@ class CommandLineTest {
         }
     }
 
-    /** MiniLM with new heads, which say the same about every text, but say it. */
     @TempDir
     private static Path shared;
     private static Path model;
+    private static Path data;
 
     @TempDir
     private Path folder;
 
     @BeforeAll
     static void saveModel() throws IOException {
-        model = shared.resolve("model");
-        try (SentimentModel untrained = SentimentModel.loadWithHeads(PretrainedEncoder.MINILM,
-                List.of("negative", "neutral", "positive"), List.of("score"), 1, InferenceOptions.defaults())) {
-            untrained.save(model);
-        }
+        model = TinyModel.save(shared.resolve("model"));
+        data = TinyModel.saveData(shared.resolve("data.tsv"), 60);
     }
 
     @ParameterizedTest
@@ -58,6 +59,13 @@ class CommandLineTest {
             "classify --model m --threads two x   | not a whole number",
             "classify --model m --input f text    | not both",
             "classify --model m --jsn text        | --jsn",
+            "train --data d                       | --output",
+            "train --data d --output o --epochs 0 | epochs",
+            "train --data d --output o --weighting fair     | fair",
+            "train --data d --output o --validation-fraction x | '--validation-fraction'",
+            "train --data d --output o --schedule square    | square",
+            "evaluate --model m                   | --data",
+            "evaluate --model m --data d --format xls | xls",
             "convert minilm                       | FOLDER",
             "convert gpt folder                   | 'is not one of [minilm, bert-base]'"})
     void wrongArgumentsAreNamed(String arguments, String complaint) {
@@ -69,7 +77,7 @@ class CommandLineTest {
 
     @Test
     void helpAndVersionArePrinted() {
-        for (String command : List.of("classify", "convert", "doctor")) {
+        for (String command : List.of("classify", "train", "evaluate", "convert", "doctor")) {
             Result help = run(command, "--help");
             assertThat(help.exitCode).isZero();
             assertThat(help.out).contains("Usage: nightjar " + command, "Exit codes:", "130");
@@ -134,19 +142,19 @@ class CommandLineTest {
 
     @Test
     void classifiesArgumentsForMachines() {
-        Result result = run("classify", "--json", "--model", model.toString(), "Umsatz wächst");
+        Result result = run("classify", "--json", "--model", model.toString(), "w1 w2 wächst");
         assertThat(result.exitCode).isZero();
         assertThat(result.out).isASCII();
         JsonNode json = result.json();
         assertThat(json.propertyNames()).containsExactly("text", "label", "probabilities", "scores", "tokens",
                 "truncated");
-        assertThat(json.get("text").stringValue()).isEqualTo("Umsatz wächst");
-        assertThat(json.get("probabilities").propertyNames()).containsExactly("negative", "neutral", "positive");
+        assertThat(json.get("text").stringValue()).isEqualTo("w1 w2 wächst");
+        assertThat(json.get("probabilities").propertyNames()).containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
         assertThat(json.get("probabilities").valueStream().mapToDouble(JsonNode::doubleValue).sum())
                 .isBetween(0.99999, 1.00001);
         assertThat(json.get("probabilities").has(json.get("label").stringValue())).isTrue();
         assertThat(json.get("scores").get("score").isNumber()).isTrue();
-        assertThat(json.get("tokens").intValue()).isEqualTo(8);
+        assertThat(json.get("tokens").intValue()).isEqualTo(5);
         assertThat(json.get("truncated").booleanValue()).isFalse();
     }
 
@@ -183,9 +191,103 @@ class CommandLineTest {
 
     @Test
     void printsARowATextForPeople() {
-        Result result = run("classify", "--model", model.toString(), "Profit doubles");
+        Result result = run("classify", "--model", model.toString(), "w3 w4");
         assertThat(result.out)
-                .matches("(negative|neutral|positive) +\\d+\\.\\d %  [+-]\\d\\.\\d{3}  Profit doubles\\R");
+                .matches("LABEL_[012] +\\d+\\.\\d %  [+-]\\d\\.\\d{3}  w3 w4\\R");
+    }
+
+    @Test
+    void trainsEvaluatesAndClassifies() throws IOException {
+        Path output = folder.resolve("trained");
+        Result trained = run("train", "--model", model.toString(), "--data", data.toString(), "--output",
+                output.toString(),
+                "--epochs", "25", "--learning-rate", "3e-3", "--batch-size", "8", "--validation-fraction", "0.25");
+        assertThat(trained.exitCode).as(trained.err).isZero();
+        assertThat(trained.out).matches("wrote the model of step \\d+ to .*trained\\R");
+        assertThat(trained.err).contains("epoch 1, step 6: accuracy", "epoch 25, step 150", "(best)", "lambda",
+                "rows/s",
+                "ETA");
+        assertThat(folder).isDirectoryContaining(path -> path.equals(output));
+        assertThat(folder.resolve("trained.checkpoints")).doesNotExist();
+
+        Result evaluated = run("evaluate", "--model", output.toString(), "--data", data.toString(), "--json");
+        assertThat(evaluated.exitCode).as(evaluated.err).isZero();
+        JsonNode classification = evaluated.json().get("classification");
+        assertThat(classification.get("rows").intValue()).isEqualTo(60);
+        assertThat(classification.get("classes")).extracting(c -> c.get("label").stringValue()).containsExactly("down",
+                "flat", "up");
+        assertThat(classification.get("confusion").valueStream().flatMap(JsonNode::valueStream)
+                .mapToInt(JsonNode::intValue).sum()).isEqualTo(60);
+        // It has seen three quarters of the rows; guessing gives 0.4.
+        assertThat(classification.get("accuracy").doubleValue()).isGreaterThan(0.6);
+        assertThat(evaluated.json().get("regression").get(0).get("target").stringValue()).isEqualTo("score");
+
+        Result table = run("evaluate", "--model", output.toString(), "--data", data.toString());
+        assertThat(table.out).contains("accuracy", "Matthews", "precision", "flat", "score (60 rows): MSE");
+        assertThat(run("classify", "--model", output.toString(), "w2 w4 w6").out).containsAnyOf("down", "flat", "up");
+    }
+
+    @Test
+    void trainingTellsMachinesEverything() {
+        Result result = run("train", "--json", "--model", model.toString(), "--data", data.toString(), "--output",
+                folder.resolve("out").toString(), "--epochs", "2", "--batch-size", "16", "--checkpoints",
+                folder.resolve("checkpoints").toString(), "--score-columns", "-");
+        assertThat(result.exitCode).as(result.err).isZero();
+        List<JsonNode> events = result.out.lines().map(JsonMapper.shared()::readTree).toList();
+        assertThat(events).extracting(event -> event.get("event").stringValue()).containsExactly("step", "step", "step",
+                "evaluation", "checkpoint", "step", "step", "step", "evaluation", "checkpoint", "done");
+        assertThat(events.get(1).propertyNames()).containsExactly("event", "step", "total_steps", "epoch", "loss",
+                "classification_loss", "regression_loss", "lambda_classification", "lambda_regression", "learning_rate",
+                "gradient_norm", "rows_per_second");
+        assertThat(events.get(3).get("metrics").get("classification").get("rows").intValue()).isEqualTo(12);
+        assertThat(events.get(3).get("metrics").get("regression").isEmpty()).isTrue();
+        assertThat(events.getLast().get("outcome").stringValue()).isEqualTo("completed");
+        assertThat(folder.resolve("checkpoints")).isDirectory();
+    }
+
+    @Test
+    void defaultsOfTheOptionsAreTheLibrarys() {
+        TrainingOptions options = new TrainingOptions();
+        new CommandLine(options).setCaseInsensitiveEnumValuesAllowed(true).parseArgs();
+        assertThat(options.builder().build()).isEqualTo(TrainingConfig.builder().build());
+    }
+
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void interruptedTrainingSavesACheckpointAndGoesOn() throws Exception {
+        Path output = folder.resolve("trained");
+        // So many lines do not fit into a pipe: it cannot end before it is interrupted.
+        String[] arguments = {"train", "--json", "--model", model.toString(), "--data", data.toString(), "--output",
+                output.toString(), "--epochs", "200", "--batch-size", "12", "--max-length", "16"};
+        List<String> command = new ArrayList<>(
+                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--enable-native-access=ALL-UNNAMED", "-cp",
+                        System.getProperty("jdk.module.path") + File.pathSeparator
+                                + System.getProperty("java.class.path"),
+                        Nightjar.class.getName()));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command).redirectError(folder.resolve("err.txt").toFile()).start();
+        String out;
+        try (BufferedReader reader = process.inputReader()) {
+            assertThat(reader.readLine()).as(Files.readString(folder.resolve("err.txt"))).contains("\"step\"");
+            new ProcessBuilder("kill", "-INT", String.valueOf(process.pid())).start().waitFor();
+            out = reader.lines().collect(Collectors.joining("\n"));
+        } finally {
+            process.destroy();
+        }
+        assertThat(process.waitFor()).isEqualTo(Nightjar.INTERRUPTED);
+        assertThat(out.lines().reduce((_, last) -> last).orElseThrow()).contains("\"checkpoint\"");
+        assertThat(folder.resolve("err.txt")).content().contains("stopped after step", "--resume");
+        assertThat(output).doesNotExist();
+
+        List<String> again = new ArrayList<>(List.of(arguments));
+        again.add("--resume");
+        Result resumed = run(again.toArray(String[]::new));
+        assertThat(resumed.exitCode).as(resumed.err).isZero();
+        JsonNode first = JsonMapper.shared().readTree(resumed.out.lines().findFirst().orElseThrow());
+        assertThat(first.get("step").intValue()).isGreaterThan(1);
+        assertThat(output.resolve("model.safetensors")).isRegularFile();
+        assertThat(folder.resolve("trained.checkpoints")).doesNotExist();
     }
 
     private static Result run(String... arguments) {
