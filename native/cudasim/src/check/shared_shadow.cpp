@@ -17,6 +17,9 @@ void SharedShadow::reset(std::size_t bytes, unsigned warps) {
     known_.assign(std::size_t{warps} * warps, 0);
 }
 
+// Of a thread or of several threads of one warp.
+unsigned SharedShadow::warpOf(std::uint16_t who) { return who >= kManyOfWarp ? who - kManyOfWarp : (who - 1U) / kWarpSize; }
+
 bool SharedShadow::ordered(std::uint16_t who, std::uint16_t clock, std::uint16_t me, const View& view) const {
     if (clock < full_ || who == me) return true;
     if (who == kMany) {
@@ -27,7 +30,7 @@ bool SharedShadow::ordered(std::uint16_t who, std::uint16_t clock, std::uint16_t
         }
         return false;
     }
-    const unsigned warp = (who - 1U) / kWarpSize;
+    const unsigned warp = warpOf(who);
     if (warp == view.warp) return clock < view.clock;
     return known_[std::size_t{view.warp} * warps_ + warp] >= clock;
 }
@@ -47,9 +50,10 @@ Hazard SharedShadow::read(std::size_t offset, unsigned bytes, unsigned thread, V
             return Hazard::Uninitialized;
         }
         if (view.strong) continue;
-        // Keep the reader that is hardest to be ordered with: one of this clock, or "many" of them.
-        const bool stale = cell->readClock < full_ || ordered(cell->reader, cell->readClock, me, view);
-        cell->reader = stale ? me : kMany;
+        // Keep the reader that is hardest to be ordered with: one of this clock, or "many" of them, if possible of one warp, which a bar.warp.sync orders.
+        const bool stale = cell->reader == 0 || cell->readClock < full_ || ordered(cell->reader, cell->readClock, me, view);
+        if (stale) cell->reader = me;
+        else if (cell->reader != kMany) cell->reader = warpOf(cell->reader) == view.warp ? static_cast<std::uint16_t>(kManyOfWarp + view.warp) : kMany;
         cell->readClock = view.clock;
     }
     return Hazard::None;
@@ -63,7 +67,7 @@ Hazard SharedShadow::write(std::size_t offset, unsigned bytes, unsigned thread, 
         std::uint16_t becomes = view.strong ? me | kStrong : me;
         if (cell->readClock >= full_ && cell->reader != 0 && !ordered(cell->reader, cell->readClock, me, view)) [[unlikely]] {
             hazard = Hazard::WriteAfterRead;
-            other = cell->reader == kMany ? kManyThreads : cell->reader - 1;
+            other = cell->reader >= kManyOfWarp ? kManyThreads : cell->reader - 1;
         }
         if (cell->writeClock >= full_ && cell->writer != 0) {
             const auto writer = static_cast<std::uint16_t>(cell->writer & ~kStrong);

@@ -44,13 +44,15 @@ public:
 private:
     struct Cell {
         std::uint16_t writer = 0;  // 0 nobody, else thread + 1, kMany; kStrong added when the access was strong
-        std::uint16_t reader = 0;
+        std::uint16_t reader = 0;  // 0 nobody, else thread + 1, kManyOfWarp + warp, kMany
         std::uint16_t writeClock = 0;
         std::uint16_t readClock = 0;
     };
     static constexpr std::uint16_t kStrong = 0x8000;
     static constexpr std::uint16_t kMany = 0x7fff;
+    static constexpr std::uint16_t kManyOfWarp = 0x4000;
 
+    static unsigned warpOf(std::uint16_t who);
     bool ordered(std::uint16_t who, std::uint16_t clock, std::uint16_t me, const View& view) const;
     void renumber();
 

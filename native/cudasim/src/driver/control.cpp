@@ -123,11 +123,15 @@ void* cudasimHostPointer(CUdeviceptr pointer, size_t bytes, size_t rows, size_t 
     Driver& d = Driver::get();
     const std::lock_guard lock(d.mutex);
     if (!d.initialised || bytes == 0 || rows == 0) return nullptr;
+    if (caller == nullptr) caller = "cudasimHostPointer";
     std::byte* first = nullptr;
+    bool reads = (access & CUDASIM_READ) != 0;
+    const std::size_t before = d.findings.size();
     for (std::size_t row = 0; row < rows; ++row) {
-        std::byte* p = deviceRange(d, pointer + row * rowStride, bytes, (access & CUDASIM_READ) != 0, (access & CUDASIM_WRITE) != 0, caller != nullptr ? caller : "cudasimHostPointer");
+        std::byte* p = deviceRange(d, pointer + row * rowStride, bytes, reads, (access & CUDASIM_WRITE) != 0, caller);
         if (p == nullptr) return nullptr;
         if (row == 0) first = p;
+        reads = reads && d.findings.size() == before;  // one finding a matrix
     }
     return first;
 }
