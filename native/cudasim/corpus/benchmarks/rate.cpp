@@ -3,13 +3,15 @@
 //   <build folder>/corpus/cudasim_rate      prints one line a kernel, number of workers, and checks on or off
 //
 // Both rates are printed: by the clock on the wall, and by the processor time of all workers together, which other processes of a busy machine disturb less.
-// Kernels: Philox (integer instructions and one store), and the tiled GEMM of the corpus (shared and global memory, barriers). Each is run once to
-// warm up and then three times; the best is printed, which is what a quiet machine would do.
+// Kernels: Philox (integer instructions and one store), the tiled GEMM of the corpus (shared and global memory, barriers), and Collatz, whose warps diverge:
+// what is counted is instructions of threads, and half empty warps are no faster than full ones. Each is run once to warm up and then three times; the
+// best is printed, which is what a quiet machine would do.
 #include "../tests/harness.hpp"
 
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <numeric>
 
 using namespace corpus;
 
@@ -49,7 +51,7 @@ TEST(rate) {
             cudasimSetOption("checks", checks);
             {
                 const Module module(compiledPtx("integer_ops", 80));
-                constexpr int kCount = 1 << 17;
+                constexpr int kCount = 1 << 19;
                 const Buffer<uint32_t> out(4 * kCount);
                 print("philox", workers, checks, measure([&] {
                           launch(module.function("philox"), {kCount / 128}, {128}, 0, out, 1ULL, 2ULL, kCount);
@@ -61,6 +63,17 @@ TEST(rate) {
                 const Buffer<float> a(kSide * kSide, 0), b(kSide * kSide, 0), c(kSide * kSide);
                 print("gemm_tiled", workers, checks, measure([&] {
                           launch(module.function("gemm_tiled"), {kSide / 16, kSide / 16}, {16, 16}, 0, a, b, c, kSide, kSide, kSide);
+                      }));
+            }
+            {
+                const Module module(compiledPtx("divergent", 80));
+                constexpr int kCount = 1 << 13;
+                std::vector<uint32_t> seeds(kCount);
+                std::iota(seeds.begin(), seeds.end(), 1);
+                const Buffer<uint32_t> deviceSeeds(seeds);
+                const Buffer<int> steps(kCount);
+                print("collatz", workers, checks, measure([&] {
+                          launch(module.function("collatz"), {kCount / 128}, {128}, 0, deviceSeeds, steps, kCount, 1000);
                       }));
             }
         }
