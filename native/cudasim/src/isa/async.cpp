@@ -9,7 +9,7 @@
 namespace cudasim {
 namespace {
 
-// a, base, imm: source address; b (32 bits, or 64 when count is 2) + mode: destination; e: bytes; c: slot of the source bytes when `strong` is set
+// a, base, imm: source address; b (32 bits, or 64 when count is 2) + mode: destination; e: bytes; c: slot of the source bytes when d is 1
 void runCopy(Warp& w, const Instr& in, std::uint32_t mask) {
     PendingCopy copy{};
     copy.instr = &in;
@@ -22,7 +22,7 @@ void runCopy(Warp& w, const Instr& in, std::uint32_t mask) {
     for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
         copy.to[lane] = in.count == 2 ? w.slot<std::uint64_t>(in.b)[lane] + in.mode - (w.slot<std::uint64_t>(in.b)[lane] >= kSharedWindow ? kSharedWindow : 0)
                                       : std::uint64_t{w.slot<std::uint32_t>(in.b)[lane] + in.mode};
-        const std::uint32_t source = in.strong ? std::min(w.slot<std::uint32_t>(in.c)[lane], in.e) : in.e;
+        const std::uint32_t source = in.d != 0 ? std::min(w.slot<std::uint32_t>(in.c)[lane], in.e) : in.e;
         copy.sourceBytes[lane] = static_cast<std::uint8_t>(source);
         if (source == 0) reading &= ~(1U << lane);
     }
@@ -114,7 +114,7 @@ void decodeCopy(Decoding& d) {
         if (d.isRegister(source) && d.registerBits(source) == 1) d.fail("ignore-src is not simulated");
         if (!d.isRegister(source) || d.registerBits(source) == 32) {
             d.out.c = d.src(3, ptx::kB32);
-            d.out.strong = true;
+            d.out.d = 1;
         }
     }
     d.out.run = &runCopy;

@@ -178,7 +178,7 @@ void runPacked(Warp& w, const Instr& in, std::uint32_t mask) {
 
 // The frequent conversions, written to vectorise.
 struct HalfToFloat {
-    float operator()(fp::F16 x) const { return x.bits << 1 > 0xf800 ? fp::nan32() : fp::toFloat(x); }
+    float operator()(fp::F16 x) const { return (x.bits & 0x7fffU) > 0x7c00U ? fp::nan32() : fp::toFloat(x); }
 };
 struct BFloatToFloat {
     float operator()(fp::BF16 x) const { return fp::isNaN(x) ? fp::nan32() : fp::toFloat(x); }
