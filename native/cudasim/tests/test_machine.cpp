@@ -196,7 +196,7 @@ TEST(checks_name_the_place) {
     expect("\n .shared .align 4 .b8 s[256]; mov.u32 %x, s; mad.lo.u32 %x, %i, 4, %x; ld.shared.u32 %y, [%x];", "uninitialized", kLine, 0, CUDA_SUCCESS);
     expect("\n .local .align 4 .b8 l[16]; ld.local.u32 %x, [l+4];", "uninitialized", kLine, 0, CUDA_SUCCESS);
     expect("\n .shared .align 4 .b8 s[256]; mov.u32 %x, s; mad.lo.u32 %y, %i, 4, %x; st.shared.u32 [%y], %i;\n xor.b32 %z, %i, 32; mad.lo.u32 %z, %z, 4, %x; ld.shared.u32 %w, [%z];\n", "uninitialized", kLine + 1, 0, CUDA_SUCCESS);
-    expect("\n .shared .align 4 .b8 s[256]; mov.u32 %x, s; mad.lo.u32 %y, %i, 4, %x; st.shared.u32 [%y], %i;\n bar.sync 0; xor.b32 %z, %i, 1; mad.lo.u32 %z, %z, 4, %x;\n st.shared.u32 [%y], %z; ld.shared.u32 %w, [%z];", "shared-race", kLine + 2, 0, CUDA_SUCCESS);
+    expect("\n .shared .align 4 .b8 s[256]; mov.u32 %x, s; mad.lo.u32 %y, %i, 4, %x; st.shared.u32 [%y], %i;\n bar.sync 0; xor.b32 %z, %i, 1; mad.lo.u32 %z, %z, 4, %x;\n st.shared.u32 [%y], %z; ld.shared.u32 %w, [%z];", "shared-race", kLine + 2, 32, CUDA_SUCCESS);  // the warp that arrived last goes on first
     expect("\n setp.lt.u32 %q, %i, 40;\n @%q bar.sync 0;", "barrier-divergence", kLine + 1, 32, CUDA_SUCCESS);
     expect("\n setp.lt.u32 %q, %i, 40;\n @%q bra A;\n exit;\nA: bar.sync 0;", "barrier-divergence", kLine + 3, 32, CUDA_SUCCESS);
     expect("\n setp.lt.u32 %q, %i, 16; @!%q exit; .reg .b32 %m<4>;\n ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%x}, [%y];", "warp-sync", kLine + 1, 0, CUDA_ERROR_LAUNCH_FAILED);
