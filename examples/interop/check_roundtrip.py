@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Proves that transformers opens a folder that Nightjar saved, and computes what Nightjar computes.
 
-Reads the JSON lines of `nightjar classify --json`: `text`; `probabilities`, in the order of the labels or keyed by
-them; `score`, a number or one per target, where the model has a regressor. AutoTokenizer and
+Reads the JSON lines of `nightjar classify --json`: `text`; `probabilities`, keyed by the labels; `scores`, keyed by
+the targets, where the model has a regressor. AutoTokenizer and
 AutoModelForSequenceClassification do the rest on this side, one text at a time. Exits with 1 if a probability or
 score differs by more than the tolerance, or a line lacks one.
 """
@@ -20,11 +20,8 @@ from transformers import AutoTokenizer
 
 def expected_values(line, labels, targets):
     """Nightjar's probabilities and scores of one line, as two lists."""
-    probabilities = line["probabilities"]
-    if isinstance(probabilities, dict):
-        probabilities = [probabilities[label] for label in labels]
-    scores = line.get("score", [])
-    scores = scores if isinstance(scores, list) else [scores]
+    probabilities = [line["probabilities"][label] for label in labels]
+    scores = list(line.get("scores", {}).values())
     if len(probabilities) != len(labels) or len(scores) != targets:
         raise ValueError(
             f"{len(probabilities)} probabilities and {len(scores)} scores, "
