@@ -1,5 +1,6 @@
 package dev.nightjar;
 
+import dev.nightjar.train.Checkpoint;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -45,6 +46,7 @@ public final class Trainer {
      *
      * @throws IllegalArgumentException if data, model and settings do not fit
      * @throws DivergenceException if the loss is no longer a number
+     * @throws java.nio.file.FileAlreadyExistsException if the folder for checkpoints has some of another run
      * @throws IOException if a checkpoint cannot be written
      */
     public TrainingResult train(Dataset training) throws IOException {
@@ -84,6 +86,8 @@ public final class Trainer {
         try (TrainingRun run = new TrainingRun(model, config, training, validation, listener)) {
             if (checkpoint.isPresent()) {
                 run.restore(checkpoint.get());
+            } else if (config.checkpoints().isPresent()) {
+                Checkpoint.requireNone(config.checkpoints().get().folder());
             }
             return run.run(() -> stopRequested);
         } finally {

@@ -59,6 +59,7 @@ final class TrainingRun implements AutoCloseable {
 
     private final List<EvaluationReport> evaluations = new ArrayList<>();
     private Optional<Path> lastCheckpoint = Optional.empty();
+    private int lastSaved = -1;
     private int steps;
     private int staleEvaluations;
     private int bestStep;
@@ -212,7 +213,7 @@ final class TrainingRun implements AutoCloseable {
                 if (steps > firstStep) {
                     requireFinite(step.read());
                 }
-                if (config.checkpoints().isPresent()) {
+                if (config.checkpoints().isPresent() && lastSaved != steps) {
                     save(config.checkpoints().get());
                 }
                 return result(Outcome.STOPPED_ON_REQUEST);
@@ -325,6 +326,7 @@ final class TrainingRun implements AutoCloseable {
                 identity);
         Path saved = Checkpoint.write(checkpoints.folder(), state, tensors(), checkpoints.keep());
         lastCheckpoint = Optional.of(saved);
+        lastSaved = steps;
         listener.onCheckpoint(saved);
     }
 

@@ -11,6 +11,7 @@ import dev.nightjar.model.Parameters;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -196,6 +197,57 @@ class TrainerTest {
         try (SentimentModel trained = resumed.model()) {
             assertThat(resumed.outcome()).isEqualTo(Outcome.COMPLETED);
             assertThat(weights(trained)).isEqualTo(expected);
+        }
+    }
+
+    /** A process that dies takes with it what came after the last checkpoint, and may leave half of the next one. */
+    @Test
+    void aRunThatDiedAtAnyStepGoesOnFromItsLastCheckpoint() throws IOException {
+        Dataset training = rows(24, 1);
+        Map<String, List<Float>> expected;
+        try (SentimentModel trained = new Trainer(model, settings().epochs(2).build()).train(training).model()) {
+            expected = weights(trained);
+        }
+        for (int death = 3; death <= 6; death++) {
+            int last = death;
+            Path checkpoints = folder.resolve("died-at-" + death);
+            TrainingConfig config = settings().epochs(2).checkpoints(new Checkpoints(checkpoints, 2, 1)).build();
+            Trainer trainer = new Trainer(model, config).listener(new TrainingListener() {
+                @Override
+                public void onStep(StepReport report) {
+                    if (report.step() == last) {
+                        throw new IllegalStateException("died");
+                    }
+                }
+            });
+            assertThatThrownBy(() -> trainer.train(training)).hasMessage("died");
+            Path half = Files.createDirectory(checkpoints.resolve(".step-00000099.f00.tmp"));
+            Files.writeString(half.resolve("parameters.safetensors"), "half");
+            assertThatThrownBy(() -> trainer.train(training)).isInstanceOf(FileAlreadyExistsException.class)
+                    .hasMessageContaining("resume from them");
+            try (SentimentModel trained = new Trainer(model, config).resume(checkpoints, training).model()) {
+                assertThat(weights(trained)).as("died at step %d", death).isEqualTo(expected);
+            }
+        }
+    }
+
+    /** Neither the gradient nor dropout knows how many batches a step's rows came in. */
+    @Test
+    void accumulatedBatchesTrainLikeOneLargeBatch() throws IOException {
+        List<Example> complete = rows(60, 1).examples().stream().filter(row -> row.hasLabel() && row.hasScore(0))
+                .toList();
+        Dataset training = new Dataset(complete, LABELS, List.of("mood"));
+        List<List<Double>> losses = new ArrayList<>();
+        for (int parts : new int[]{1, 2, 4}) {
+            Recorder recorder = new Recorder();
+            TrainingConfig config = settings().batchSize(8 / parts).accumulationSteps(parts)
+                    .weighting(Weighting.parse("constant")).build();
+            new Trainer(model, config).listener(recorder).train(training).model().close();
+            losses.add(recorder.steps.stream().map(StepReport::loss).toList());
+        }
+        for (int i = 0; i < losses.getFirst().size(); i++) {
+            assertThat(losses.get(1).get(i)).isCloseTo(losses.get(0).get(i), within(1e-4));
+            assertThat(losses.get(2).get(i)).isCloseTo(losses.get(0).get(i), within(1e-4));
         }
     }
 

@@ -13,6 +13,7 @@ import dev.nightjar.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -57,6 +58,18 @@ public final class Checkpoint {
             AtomicFiles.deleteTree(old);
         }
         return checkpoint;
+    }
+
+    /**
+     * Refuses a folder for the checkpoints of a new run that has those of another: the two would mix, and the oldest be removed.
+     *
+     * @throws FileAlreadyExistsException if it has any
+     */
+    public static void requireNone(Path folder) throws IOException {
+        if (Files.isDirectory(folder) && !list(folder).isEmpty()) {
+            throw new FileAlreadyExistsException(folder.toString(), null,
+                    "it holds checkpoints; resume from them, remove them or name another folder");
+        }
     }
 
     /**
