@@ -1,17 +1,9 @@
 package dev.nightjar;
 
-import dev.nightjar.backend.Backend;
-import dev.nightjar.backend.Ops;
-import dev.nightjar.backend.PackedBatch;
-import dev.nightjar.model.Activations;
 import dev.nightjar.model.DistilBert;
 import dev.nightjar.model.DistilBertConfig;
-import dev.nightjar.tensor.HostBuffer;
-import dev.nightjar.tensor.Tensor;
-import dev.nightjar.tensor.Workspace;
+import dev.nightjar.model.ForwardPass;
 import dev.nightjar.text.TokenBatch;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Objects;
 
 /**
@@ -27,40 +19,23 @@ import java.util.Objects;
  * <p>Not thread-safe; sessions of one model share its weights and run side by side. Close it before the model.
  */
 public final class InferenceSession implements AutoCloseable {
-    private final Backend backend;
-    private final DistilBert network;
-    private final Ops ops;
-    private final Workspace workspace;
+    private final DistilBertConfig config;
+    private final int tokenCapacity;
+    private final ForwardPass pass;
     private final TokenBatch tokens;
-    private final PackedBatch batch;
-    private final Activations activations;
-    private final HostBuffer probabilities;
-    private final HostBuffer scores;
     private boolean ran;
     private boolean closed;
 
     InferenceSession(DistilBert network, int threads, int tokenCapacity, int sequenceCapacity) {
-        this.network = network;
-        this.backend = network.backend();
-        Workspace plan = Workspace.planning();
-        new PackedBatch(plan, tokenCapacity, sequenceCapacity);
-        new Activations(plan, network.config(), tokenCapacity, sequenceCapacity, false);
-        workspace = Workspace.allocate(backend::allocate, plan.used());
-        batch = new PackedBatch(workspace, tokenCapacity, sequenceCapacity);
-        activations = new Activations(workspace, network.config(), tokenCapacity, sequenceCapacity, false);
-        probabilities = hostCopy(activations.probabilities());
-        scores = hostCopy(activations.scores());
-        tokens = new TokenBatch(tokenCapacity, sequenceCapacity);
-        ops = backend.newOps(threads);
-    }
-
-    private static HostBuffer hostCopy(Tensor tensor) {
-        return tensor == null ? null : new HostBuffer(tensor.byteSize());
+        this.config = network.config();
+        this.tokenCapacity = tokenCapacity;
+        this.pass = ForwardPass.of(network, threads, tokenCapacity, sequenceCapacity);
+        this.tokens = new TokenBatch(tokenCapacity, sequenceCapacity);
     }
 
     /** Whether a sequence of {@code length} tokens still fits beside those added since the last {@link #run}. */
     public boolean fits(int length) {
-        return ran ? length <= batch.tokenCapacity() : tokens.fits(length);
+        return ran ? length <= tokenCapacity : tokens.fits(length);
     }
 
     /**
@@ -71,7 +46,6 @@ public final class InferenceSession implements AutoCloseable {
      * @throws IllegalArgumentException naming the token, if an id or the length is out of range, or if it does not fit
      */
     public int add(int... tokenIds) {
-        DistilBertConfig config = network.config();
         if (tokenIds.length > config.maxPositions()) {
             throw new IllegalArgumentException(
                     tokenIds.length + " tokens, but the model has " + config.maxPositions() + " positions");
@@ -108,14 +82,7 @@ public final class InferenceSession implements AutoCloseable {
         if (tokens.sequences() == 0 || ran) {
             throw new IllegalStateException("no sequence was added since the last run");
         }
-        batch.load(backend, tokens);
-        network.predict(ops, batch, activations);
-        if (probabilities != null) {
-            backend.download(activations.probabilities(), probabilities.segment());
-        }
-        if (scores != null) {
-            backend.download(activations.scores(), scores.segment());
-        }
+        pass.run(tokens);
         ran = true;
     }
 
@@ -126,21 +93,21 @@ public final class InferenceSession implements AutoCloseable {
 
     /** Probability of a class for a row of the last {@link #run}. */
     public float probability(int row, int label) {
-        return result(probabilities, row, label, network.config().classes(), "class");
+        check(row, label, config.classes(), "class");
+        return pass.probability(row, label);
     }
 
     /** Value of a regression target for a row of the last {@link #run}. */
     public float score(int row, int target) {
-        return result(scores, row, target, network.config().scores(), "target");
+        check(row, target, config.scores(), "target");
+        return pass.score(row, target);
     }
 
-    private float result(HostBuffer results, int row, int column, int columns, String what) {
+    private void check(int row, int column, int columns, String what) {
         Objects.checkIndex(row, rows());
         if (column < 0 || column >= columns) {
             throw new IndexOutOfBoundsException(what + " " + column + " is not in [0, " + columns + ")");
         }
-        MemorySegment memory = results.segment();
-        return memory.getAtIndex(ValueLayout.JAVA_FLOAT, (long) row * columns + column);
     }
 
     /** Frees the buffers; idempotent. */
@@ -150,14 +117,7 @@ public final class InferenceSession implements AutoCloseable {
             return;
         }
         closed = true;
-        ops.close();
+        pass.close();
         tokens.close();
-        workspace.close();
-        if (probabilities != null) {
-            probabilities.close();
-        }
-        if (scores != null) {
-            scores.close();
-        }
     }
 }

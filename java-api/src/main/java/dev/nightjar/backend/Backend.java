@@ -1,12 +1,13 @@
 package dev.nightjar.backend;
 
 import dev.nightjar.tensor.Buffer;
+import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
 
 /**
- * One way to compute: it owns a device's memory and makes the {@link Ops} that run on it. Thread-safe; the {@link Ops} it makes are not.
+ * One way to compute: it owns a device's memory and makes the operations that run on it. Thread-safe; the operations it makes are not.
  * Close it after everything made from it.
  */
 public interface Backend extends AutoCloseable {
@@ -32,12 +33,27 @@ public interface Backend extends AutoCloseable {
     /** Copies a tensor into host memory of the same size in bytes; done when it returns. */
     void download(Tensor source, MemorySegment destination);
 
+    /** Element type of weights and activations in inference; {@link #prepare} and {@link #newOps} are always given float32. */
+    default DType storage() {
+        return DType.F32;
+    }
+
     /**
-     * Operations for one caller at a time.
+     * Operations of training for one caller at a time.
+     *
+     * @param threads threads that one operation may use, at least 1; results do not depend on it
+     * @throws dev.nightjar.UnavailableException if this backend does not train
+     */
+    Ops newOps(int threads);
+
+    /**
+     * Operations of inference for one caller at a time.
      *
      * @param threads threads that one operation may use, at least 1; results do not depend on it
      */
-    Ops newOps(int threads);
+    default InferenceOps newInferenceOps(int threads) {
+        return newOps(threads);
+    }
 
     @Override
     void close();

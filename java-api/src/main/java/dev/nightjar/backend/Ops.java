@@ -4,7 +4,9 @@ import dev.nightjar.tensor.Tensor;
 import java.util.List;
 
 /**
- * The fused operations the model is written in. T is the number of tokens of the batch, B its sequences, D the model's dimension.
+ * The fused operations of training: forms of the forward operations that keep what a backward pass needs and drop out, the backward
+ * operations, loss and optimizer. Whoever has these has those of inference too, as forms that keep nothing. T is the number of tokens of
+ * the batch, B its sequences, D the model's dimension.
  *
  * <p>Tensors are float32 unless said otherwise and may have more rows than an operation uses: rows past T (or B, or {@code rows}) are
  * neither read nor written. Outputs are overwritten, gradients of parameters ({@code d...} of weights, biases, embeddings) are added to.
@@ -13,7 +15,49 @@ import java.util.List;
  * <p>Operations may return before the device has finished; {@link Backend#download} waits. Not thread-safe: one caller at a time.
  * Shapes and types were checked when the caller's buffers were planned; implementations check what could corrupt memory.
  */
-public interface Ops extends AutoCloseable {
+public interface Ops extends InferenceOps {
+
+    // ---- inference
+
+    @Override
+    default void embedding(PackedBatch batch, Tensor words, Tensor positions, LayerNorm norm, Tensor out) {
+        embedding(batch, words, positions, norm, Dropout.NONE, null, null, out);
+    }
+
+    @Override
+    default void linear(PackedBatch batch, Tensor x, Linear layer, Activation activation, Tensor out) {
+        linear(batch.tokens(), x, layer.weight(), layer.bias(), activation, null, out);
+    }
+
+    @Override
+    default void attention(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+        attention(batch, heads, qkv, Dropout.NONE, null, out);
+    }
+
+    @Override
+    default void linearResidualLayerNorm(PackedBatch batch, Tensor x, Linear layer, Tensor residual, LayerNorm norm,
+            Tensor sum, Tensor out) {
+        linear(batch, x, layer, Activation.NONE, sum);
+        residualLayerNorm(batch, sum, residual, norm, Dropout.NONE, null, out);
+    }
+
+    @Override
+    default void heads(PackedBatch batch, Tensor hidden, Heads heads, Heads.Outputs outputs) {
+        int rows = batch.sequences();
+        Linear pre = heads.preClassifier();
+        gatherFirst(batch, hidden, outputs.first());
+        linear(rows, outputs.first(), pre.weight(), pre.bias(), Activation.RELU, null, outputs.pooled());
+        if (heads.classifier() != null) {
+            linear(rows, outputs.pooled(), heads.classifier().weight(), heads.classifier().bias(), Activation.NONE,
+                    null,
+                    outputs.logits());
+            softmax(rows, outputs.logits(), outputs.probabilities());
+        }
+        if (heads.regressor() != null) {
+            linear(rows, outputs.pooled(), heads.regressor().weight(), heads.regressor().bias(), Activation.NONE, null,
+                    outputs.scores());
+        }
+    }
 
     // ---- embeddings
 

@@ -5,6 +5,7 @@ import dev.nightjar.tensor.Tensor;
 import dev.nightjar.tensor.Workspace;
 import dev.nightjar.text.TokenBatch;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * A {@link TokenBatch} in a backend's memory: all sequences end to end, without padding. Sized once for a capacity and refilled; the
@@ -30,9 +31,52 @@ public final class PackedBatch {
         this.sequenceCapacity = sequenceCapacity;
         this.ids = workspace.vector(DType.I32, tokenCapacity);
         this.positions = workspace.vector(DType.I32, tokenCapacity);
-        this.tokenSequences = workspace.vector(DType.I32, tokenCapacity);
         this.cuSeqlens = workspace.vector(DType.I32, sequenceCapacity + 1);
+        this.tokenSequences = workspace.vector(DType.I32, tokenCapacity);
         this.keys = workspace.vector(DType.I32, sequenceCapacity);
+    }
+
+    /**
+     * A batch for operations that are recorded before the content is known: {@link #tokens}, {@link #sequences} and {@link #maxLength}
+     * are what it can hold, the number of tokens really there is the last of {@link #cuSeqlens}, and sequences past the real ones have
+     * length 0. Its content comes by copying {@link #stage staged} memory to {@link #inferenceInputs}.
+     *
+     * @param workspace unused so far
+     */
+    public static PackedBatch bounded(Workspace workspace, int tokens, int sequences, int maxLength) {
+        PackedBatch batch = new PackedBatch(workspace, tokens, sequences);
+        batch.tokens = tokens;
+        batch.sequences = sequences;
+        batch.maxLength = maxLength;
+        return batch;
+    }
+
+    /** The memory of {@link #ids}, {@link #positions} and {@link #cuSeqlens} as one vector of bytes. */
+    public Tensor inferenceInputs() {
+        long begin = ids.byteOffset();
+        long end = cuSeqlens.byteOffset() + cuSeqlens.byteSize();
+        return Tensor.vector(ids.buffer(), begin, DType.I8, Math.toIntExact(end - begin));
+    }
+
+    /**
+     * Writes what {@link #inferenceInputs} shall be for a batch within the bounds.
+     *
+     * @throws IllegalArgumentException if the batch exceeds a bound
+     */
+    public void stage(TokenBatch batch, MemorySegment memory) {
+        requireCapacity(batch);
+        if (batch.maxLength() > maxLength) {
+            throw new IllegalArgumentException(
+                    "a sequence of " + batch.maxLength() + " tokens exceeds the bound of " + maxLength);
+        }
+        long begin = ids.byteOffset();
+        long sums = cuSeqlens.byteOffset() - begin;
+        MemorySegment.copy(batch.ids(), 0, memory, 0, 4L * batch.tokens());
+        MemorySegment.copy(batch.positions(), 0, memory, positions.byteOffset() - begin, 4L * batch.tokens());
+        MemorySegment.copy(batch.cuSeqlens(), 0, memory, sums, 4L * (batch.sequences() + 1));
+        for (int b = batch.sequences() + 1; b <= sequences; b++) {
+            memory.set(ValueLayout.JAVA_INT, sums + 4L * b, batch.tokens());
+        }
     }
 
     /**
@@ -41,10 +85,7 @@ public final class PackedBatch {
      * @throws IllegalArgumentException if the batch is larger than the capacity
      */
     public void load(Backend backend, TokenBatch batch) {
-        if (batch.tokens() > tokenCapacity || batch.sequences() > sequenceCapacity) {
-            throw new IllegalArgumentException("a batch of " + batch.sequences() + " sequences and " + batch.tokens()
-                    + " tokens exceeds the capacity of " + sequenceCapacity + " and " + tokenCapacity);
-        }
+        requireCapacity(batch);
         upload(backend, batch.ids(), ids, batch.tokens());
         upload(backend, batch.positions(), positions, batch.tokens());
         upload(backend, batch.tokenSequences(), tokenSequences, batch.tokens());
@@ -53,6 +94,13 @@ public final class PackedBatch {
         tokens = batch.tokens();
         sequences = batch.sequences();
         maxLength = batch.maxLength();
+    }
+
+    private void requireCapacity(TokenBatch batch) {
+        if (batch.tokens() > tokenCapacity || batch.sequences() > sequenceCapacity) {
+            throw new IllegalArgumentException("a batch of " + batch.sequences() + " sequences and " + batch.tokens()
+                    + " tokens exceeds the capacity of " + sequenceCapacity + " and " + tokenCapacity);
+        }
     }
 
     private static void upload(Backend backend, MemorySegment source, Tensor destination, int count) {

@@ -16,20 +16,25 @@ public final class Shapes {
      * @throws IllegalArgumentException unless {@code tensor} is float32 with {@code cols} columns and at least {@code rows} rows
      */
     public static void matrix(String name, Tensor tensor, int rows, int cols) {
-        if (tensor.dtype() != DType.F32 || tensor.cols() != cols || tensor.rows() < rows) {
+        matrix(name, tensor, DType.F32, rows, cols);
+    }
+
+    /** As {@link #matrix(String, Tensor, int, int)}, for elements of another type. */
+    public static void matrix(String name, Tensor tensor, DType dtype, int rows, int cols) {
+        if (tensor.dtype() != dtype || tensor.cols() != cols || tensor.rows() < rows) {
             throw new IllegalArgumentException(
-                    name + " is " + tensor + ", expected F32[at least " + rows + ", " + cols + "]");
+                    name + " is " + tensor + ", expected " + dtype + "[at least " + rows + ", " + cols + "]");
         }
     }
 
-    /** As {@link #matrix}, for a tensor that may be null. */
+    /** As {@link #matrix(String, Tensor, int, int)}, for a tensor that may be null. */
     public static void optional(String name, Tensor tensor, int rows, int cols) {
         if (tensor != null) {
             matrix(name, tensor, rows, cols);
         }
     }
 
-    /** As {@link #matrix}, for both vectors of a normalisation over {@code dim} columns. */
+    /** As {@link #matrix(String, Tensor, int, int)}, for both vectors of a normalisation over {@code dim} columns. */
     public static void norm(String name, LayerNorm norm, int dim) {
         matrix(name + ".weight", norm.weight(), 1, dim);
         matrix(name + ".bias", norm.bias(), 1, dim);

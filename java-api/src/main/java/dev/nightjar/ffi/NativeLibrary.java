@@ -5,13 +5,14 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 import java.util.Locale;
 
 /**
- * A native library that came as a resource of a jar, loaded for the life of the process.
+ * A native library, loaded for the life of the process: one that came as a resource of a jar, or one that the machine has.
  *
  * <p>Where a resource is missing the environment lacks something and callers may fall back ({@link #isPackaged}); where it is there but
  * cannot be loaded, packaging is broken and {@link #load} throws. Thread-safe.
@@ -53,6 +54,29 @@ public final class NativeLibrary {
         }
     }
 
+    /**
+     * Loads a library of the machine: the file that a system property or else an environment variable names, and nothing else if one of
+     * them does; without either the first of {@code sonames} that the dynamic linker finds.
+     *
+     * @param variable of the environment
+     * @throws UnavailableException if there is none, naming everything that was tried; the causes are kept
+     */
+    public static NativeLibrary find(String property, String variable, String... sonames) {
+        String named = System.getProperty(property, System.getenv(variable));
+        String[] candidates = named != null ? new String[]{named} : sonames;
+        UnavailableException none = new UnavailableException("native library " + String.join(", ", candidates)
+                + " cannot be loaded (looked " + (named != null ? "there because of " : "up by name; not set: ")
+                + "system property " + property + " or environment variable " + variable + ")");
+        for (String candidate : candidates) {
+            try {
+                return new NativeLibrary(candidate, SymbolLookup.libraryLookup(candidate, Arena.global()));
+            } catch (IllegalArgumentException | IllegalCallerException e) {
+                none.addSuppressed(e);
+            }
+        }
+        throw none;
+    }
+
     private static NativeLibrary open(String name, Path path) {
         try {
             return new NativeLibrary(name, SymbolLookup.libraryLookup(path, Arena.global()));
@@ -68,8 +92,21 @@ public final class NativeLibrary {
      * @throws UnavailableException if the library does not have it
      */
     public MethodHandle downcall(String symbol, FunctionDescriptor descriptor, Linker.Option... options) {
+        return Linker.nativeLinker().downcallHandle(address(symbol), descriptor, options);
+    }
+
+    /**
+     * Where one of the library's functions is.
+     *
+     * @throws UnavailableException if the library does not have it
+     */
+    public MemorySegment address(String symbol) {
         return symbols.find(symbol)
-                .map(address -> Linker.nativeLinker().downcallHandle(address, descriptor, options))
                 .orElseThrow(() -> new UnavailableException("native library " + name + " has no symbol " + symbol));
+    }
+
+    /** The file or soname it was loaded by. */
+    public String name() {
+        return name;
     }
 }

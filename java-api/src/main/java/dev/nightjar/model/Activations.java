@@ -1,5 +1,6 @@
 package dev.nightjar.model;
 
+import dev.nightjar.backend.Heads;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import dev.nightjar.tensor.Workspace;
@@ -46,6 +47,7 @@ public final class Activations {
     private final Tensor logits;
     private final Tensor probabilities;
     private final Tensor scores;
+    private final Heads.Outputs headOutputs;
     private final Gradients gradients;
 
     /** Takes its tensors from {@code workspace}. */
@@ -69,6 +71,7 @@ public final class Activations {
         logits = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
         probabilities = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
         scores = targets == 0 ? null : workspace.matrix(DType.F32, sequences, targets);
+        headOutputs = new Heads.Outputs(first, pooled, logits, probabilities, scores);
         gradients = training
                 ? new Gradients(workspace.matrix(DType.F32, tokens, dim), workspace.matrix(DType.F32, tokens, dim),
                         workspace.matrix(DType.F32, tokens, 3 * dim),
@@ -147,6 +150,10 @@ public final class Activations {
     /** [B, targets], or null. */
     public Tensor scores() {
         return scores;
+    }
+
+    Heads.Outputs headOutputs() {
+        return headOutputs;
     }
 
     /** [B, classes], the loss's gradient that {@link DistilBert#backward} reads; or null. */

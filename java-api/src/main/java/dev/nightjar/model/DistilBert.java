@@ -3,7 +3,10 @@ package dev.nightjar.model;
 import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.Backend;
 import dev.nightjar.backend.Dropout;
+import dev.nightjar.backend.Heads;
+import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.LayerNorm;
+import dev.nightjar.backend.Linear;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.backend.Weight;
@@ -13,14 +16,10 @@ import java.util.List;
 
 /**
  * DistilBERT (Sanh et al., 2019) with a classification head, a regression head or both on the first token, forward and backward,
- * written once against {@link Ops}. It views parameters that somebody else owns. Thread-safe as long as nobody writes those: everything
- * that changes stands in {@link Activations}.
+ * written once against {@link InferenceOps} for predictions and {@link Ops} for training. It views parameters that somebody else owns.
+ * Thread-safe as long as nobody writes those: everything that changes stands in {@link Activations}.
  */
 public final class DistilBert implements AutoCloseable {
-    /** A linear layer with its prepared weight, for products, and its bias. */
-    private record Linear(Weight weight, Tensor bias) {
-    }
-
     private record Block(Linear qkv, Linear attentionOut, LayerNorm attentionNorm, Linear lin1, Linear lin2,
             LayerNorm outputNorm) {
     }
@@ -36,6 +35,7 @@ public final class DistilBert implements AutoCloseable {
     private final Linear preClassifier;
     private final Linear classifier;
     private final Linear regressor;
+    private final Heads heads;
 
     /**
      * @param constant whether the parameters never change from here on, so that the backend may keep copies in a better layout
@@ -53,6 +53,7 @@ public final class DistilBert implements AutoCloseable {
         preClassifier = linear("pre_classifier");
         classifier = config.classes() == 0 ? null : linear("classifier");
         regressor = config.scores() == 0 ? null : linear("regressor");
+        heads = new Heads(preClassifier, classifier, regressor);
     }
 
     private Block block(String layer) {
@@ -83,23 +84,39 @@ public final class DistilBert implements AutoCloseable {
 
     /** Weight of the classification head [classes, D] for {@link Ops#multiTaskLoss}, or null. */
     public Weight classifierWeight() {
-        return classifier == null ? null : classifier.weight;
+        return classifier == null ? null : classifier.weight();
     }
 
     /** Weight of the regression head [targets, D] for {@link Ops#multiTaskLoss}, or null. */
     public Weight regressorWeight() {
-        return regressor == null ? null : regressor.weight;
+        return regressor == null ? null : regressor.weight();
     }
 
-    /** Forward pass without dropout up to {@link Activations#probabilities()} and {@link Activations#scores()}. */
-    public void predict(Ops ops, PackedBatch batch, Activations activations) {
-        forward(ops, batch, activations, DropoutPlan.NONE);
-        if (classifier != null) {
-            ops.softmax(batch.sequences(), activations.logits(), activations.probabilities());
+    /** Forward pass up to {@link Activations#probabilities()} and {@link Activations#scores()}, nothing kept for a backward pass. */
+    public void predict(InferenceOps ops, PackedBatch batch, Activations activations) {
+        encode(ops, batch, activations);
+        ops.heads(batch, activations.layerOutput(config.layers() - 1), heads, activations.headOutputs());
+    }
+
+    /** Forward pass up to the last block's hidden states, nothing kept for a backward pass. */
+    public void encode(InferenceOps ops, PackedBatch batch, Activations activations) {
+        Tensor x = activations.embeddings();
+        ops.embedding(batch, words, positions, embeddingNorm, x);
+        for (int i = 0; i < config.layers(); i++) {
+            Block block = blocks.get(i);
+            Activations.Layer a = activations.layer(i);
+            ops.linear(batch, x, block.qkv, Activation.NONE, a.qkv());
+            ops.attention(batch, config.heads(), a.qkv(), a.context());
+            ops.linearResidualLayerNorm(batch, a.context(), block.attentionOut, x, block.attentionNorm,
+                    a.attentionSum(), a.attentionOut());
+            ops.linear(batch, a.attentionOut(), block.lin1, Activation.GELU, a.hidden());
+            ops.linearResidualLayerNorm(batch, a.hidden(), block.lin2, a.attentionOut(), block.outputNorm,
+                    a.outputSum(), a.out());
+            x = a.out();
         }
     }
 
-    /** Forward pass up to {@link Activations#logits()} and {@link Activations#scores()}. */
+    /** Forward pass of training up to {@link Activations#logits()} and {@link Activations#scores()}. */
     public void forward(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout) {
         encode(ops, batch, activations, dropout);
         int rows = batch.sequences();
@@ -118,7 +135,7 @@ public final class DistilBert implements AutoCloseable {
         }
     }
 
-    /** Forward pass up to the last block's hidden states. */
+    /** Forward pass of training up to the last block's hidden states. */
     public void encode(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout) {
         int tokens = batch.tokens();
         ops.embedding(batch, words, positions, embeddingNorm, dropout.embeddings(), activations.embeddingSum(),
@@ -143,7 +160,7 @@ public final class DistilBert implements AutoCloseable {
 
     private static void apply(Ops ops, int rows, Tensor x, Linear linear, Activation activation, Tensor preActivation,
             Tensor out) {
-        ops.linear(rows, x, linear.weight, linear.bias, activation, preActivation, out);
+        ops.linear(rows, x, linear.weight(), linear.bias(), activation, preActivation, out);
     }
 
     /**
@@ -182,13 +199,13 @@ public final class DistilBert implements AutoCloseable {
         if (classifier != null) {
             ops.linearBackwardWeight(rows, pooled, g.logits(), gradients.classifier().weight(),
                     gradients.classifier().bias());
-            ops.linearBackwardInput(rows, g.logits(), classifier.weight, false, g.pooled());
+            ops.linearBackwardInput(rows, g.logits(), classifier.weight(), false, g.pooled());
             accumulate = true;
         }
         if (regressor != null) {
             ops.linearBackwardWeight(rows, pooled, g.scores(), gradients.regressor().weight(),
                     gradients.regressor().bias());
-            ops.linearBackwardInput(rows, g.scores(), regressor.weight, accumulate, g.pooled());
+            ops.linearBackwardInput(rows, g.scores(), regressor.weight(), accumulate, g.pooled());
         }
         if (dropout.heads().active()) {
             ops.dropout(batch, dropout.heads(), g.pooled());
@@ -196,7 +213,7 @@ public final class DistilBert implements AutoCloseable {
         ops.activationBackward(rows, Activation.RELU, activations.pooledPreActivation(), g.pooled());
         ops.linearBackwardWeight(rows, activations.first(), g.pooled(), gradients.preClassifier().weight(),
                 gradients.preClassifier().bias());
-        ops.linearBackwardInput(rows, g.pooled(), preClassifier.weight, false, g.first());
+        ops.linearBackwardInput(rows, g.pooled(), preClassifier.weight(), false, g.first());
     }
 
     /** Takes the gradient of a block's output in {@code residual} to that of its input, in the same place. */
@@ -216,24 +233,24 @@ public final class DistilBert implements AutoCloseable {
                 gradients.outputNorm());
         Tensor dLin2 = branch == null ? residual : branch;
         ops.linearBackwardWeight(tokens, a.hidden(), dLin2, gradients.lin2().weight(), gradients.lin2().bias());
-        ops.linearBackwardInput(tokens, dLin2, block.lin2.weight, false, g.hidden());
+        ops.linearBackwardInput(tokens, dLin2, block.lin2.weight(), false, g.hidden());
         ops.activationBackward(tokens, Activation.GELU, a.preActivation(), g.hidden());
         ops.linearBackwardWeight(tokens, a.attentionOut(), g.hidden(), gradients.lin1().weight(),
                 gradients.lin1().bias());
-        ops.linearBackwardInput(tokens, g.hidden(), block.lin1.weight, true, residual);
+        ops.linearBackwardInput(tokens, g.hidden(), block.lin1.weight(), true, residual);
 
         ops.residualLayerNormBackward(batch, residual, a.attentionSum(), a.attentionStats(), block.attentionNorm,
                 Dropout.NONE,
                 residual, null, gradients.attentionNorm());
         ops.linearBackwardWeight(tokens, a.context(), residual, gradients.attentionOut().weight(),
                 gradients.attentionOut().bias());
-        ops.linearBackwardInput(tokens, residual, block.attentionOut.weight, false, g.branch());
+        ops.linearBackwardInput(tokens, residual, block.attentionOut.weight(), false, g.branch());
         ops.attentionBackward(batch, config.heads(), a.qkv(), a.context(), a.logSumExp(), g.branch(),
                 dropout.attention(index),
                 g.qkv());
         ops.linearBackwardWeight(tokens, input, g.qkv(), gradients.qkv().weight(), gradients.qkv().bias());
         if (!last) {
-            ops.linearBackwardInput(tokens, g.qkv(), block.qkv.weight, true, residual);
+            ops.linearBackwardInput(tokens, g.qkv(), block.qkv.weight(), true, residual);
         }
     }
 

@@ -3,7 +3,7 @@ package dev.nightjar.tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Off-heap host memory, zeroed and aligned to a cache line, so that vector loads never split one at a row's start. */
+/** Off-heap host memory, zeroed and, unless taken over, aligned to a cache line, so that vector loads never split one at a row's start. */
 public final class HostBuffer implements Buffer {
     /** Alignment of every buffer and of every tensor a {@link Workspace} hands out, in bytes. */
     public static final int ALIGNMENT = 64;
@@ -17,6 +17,15 @@ public final class HostBuffer implements Buffer {
             throw new IllegalArgumentException("byteSize " + byteSize + " is negative");
         }
         this.segment = arena.allocate(byteSize, ALIGNMENT);
+    }
+
+    /**
+     * Takes over memory that somebody else allocated.
+     *
+     * @param free called once, by {@link #close()}
+     */
+    public HostBuffer(MemorySegment memory, Runnable free) {
+        this.segment = memory.reinterpret(arena, ignored -> free.run());
     }
 
     /** The memory; accesses after {@link #close()} throw {@link IllegalStateException}. */

@@ -10,20 +10,27 @@ import java.util.function.LongFunction;
  */
 public final class Workspace implements AutoCloseable {
     private final Buffer buffer;
+    private final boolean owner;
     private long used;
 
-    private Workspace(Buffer buffer) {
+    private Workspace(Buffer buffer, boolean owner) {
         this.buffer = buffer;
+        this.owner = owner;
     }
 
     /** A workspace that counts bytes; its tensors are null. */
     public static Workspace planning() {
-        return new Workspace(null);
+        return new Workspace(null, false);
     }
 
     /** A workspace of {@code bytes} bytes from {@code allocator}. */
     public static Workspace allocate(LongFunction<? extends Buffer> allocator, long bytes) {
-        return new Workspace(allocator.apply(bytes));
+        return new Workspace(allocator.apply(bytes), true);
+    }
+
+    /** Another plan for the memory of this workspace, from its start; closing it frees nothing. */
+    public Workspace overlay() {
+        return new Workspace(buffer, false);
     }
 
     /** The next matrix, or null when planning. */
@@ -54,7 +61,7 @@ public final class Workspace implements AutoCloseable {
 
     @Override
     public void close() {
-        if (buffer != null) {
+        if (owner) {
             buffer.close();
         }
     }

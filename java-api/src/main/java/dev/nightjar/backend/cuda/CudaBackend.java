@@ -1,0 +1,157 @@
+package dev.nightjar.backend.cuda;
+
+import dev.nightjar.UnavailableException;
+import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.Ops;
+import dev.nightjar.backend.Weight;
+import dev.nightjar.tensor.Buffer;
+import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.HostBuffer;
+import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * An NVIDIA GPU through the CUDA driver alone: kernels from the kernels jar, products from a {@link GemmProvider}. It infers; it does
+ * not train.
+ */
+public final class CudaBackend implements Backend {
+    /** Bytes that one step of a copy moves through pinned memory. */
+    private static final int STAGING_BYTES = 4 << 20;
+
+    private final CudaContext context;
+    private final CudaKernels kernels;
+    private final GemmProvider gemm;
+    private final boolean graphs;
+    private final CudaHandle copies;
+    private final HostBuffer staging;
+
+    /** The first device, products by Nightjar's kernels, graphs. */
+    public CudaBackend() {
+        this(0, GemmProvider.NIGHTJAR, true);
+    }
+
+    /**
+     * @param device number of the device, from 0
+     * @param graphs whether recorded operations become CUDA graphs
+     * @throws UnavailableException if there is no driver, no device or no kernels, or the driver is too old
+     */
+    CudaBackend(int device, GemmProvider gemm, boolean graphs) {
+        this.gemm = gemm;
+        this.graphs = graphs;
+        context = new CudaContext(CudaDriver.load(), device);
+        try {
+            kernels = CudaKernels.of(context);
+            copies = context.newStream();
+            staging = context.allocatePinned(STAGING_BYTES);
+        } catch (RuntimeException | Error e) {
+            release(e);
+            throw e;
+        }
+    }
+
+    private void release(Throwable cause) {
+        try {
+            context.close();
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+        }
+    }
+
+    @Override
+    public String name() {
+        return "cuda";
+    }
+
+    @Override
+    public Map<String, String> details() {
+        Map<String, String> details = new LinkedHashMap<>();
+        int capability = context.computeCapability();
+        details.put("device", context.deviceName() + ", compute capability " + capability / 10 + "." + capability % 10
+                + ", " + context.multiprocessors() + " multiprocessors, " + (context.memoryBytes() >> 20) + " MiB");
+        details.put("driver", context.driver().libraryName() + ", CUDA "
+                + CudaDriver.versionText(context.driver().version()));
+        details.put("kernels", kernels.build());
+        details.put("matrix products", gemm.description());
+        return details;
+    }
+
+    @Override
+    public Buffer allocate(long bytes) {
+        return context.allocateZeroed(bytes);
+    }
+
+    @Override
+    public Weight prepare(Tensor matrix, boolean constant) {
+        return () -> matrix;
+    }
+
+    static void requireSize(MemorySegment host, Tensor tensor) {
+        if (host.byteSize() != tensor.byteSize()) {
+            throw new IllegalArgumentException("host memory of " + host.byteSize() + " bytes for " + tensor);
+        }
+    }
+
+    private static long address(Tensor tensor) {
+        return ((CudaBuffer) tensor.buffer()).address() + tensor.byteOffset();
+    }
+
+    @Override
+    public void upload(MemorySegment source, Tensor destination) {
+        requireSize(source, destination);
+        context.synchronize();
+        synchronized (staging) {
+            for (long done = 0; done < source.byteSize(); done += STAGING_BYTES) {
+                long bytes = Math.min(STAGING_BYTES, source.byteSize() - done);
+                MemorySegment.copy(source, done, staging.segment(), 0, bytes);
+                context.driver().memcpyHtoDAsync(address(destination) + done, staging.segment().address(), bytes,
+                        copies.value());
+                context.driver().streamSynchronize(copies.value());
+            }
+        }
+    }
+
+    @Override
+    public void download(Tensor source, MemorySegment destination) {
+        requireSize(destination, source);
+        context.synchronize();
+        synchronized (staging) {
+            for (long done = 0; done < destination.byteSize(); done += STAGING_BYTES) {
+                long bytes = Math.min(STAGING_BYTES, destination.byteSize() - done);
+                context.driver().memcpyDtoHAsync(staging.segment().address(), address(source) + done, bytes,
+                        copies.value());
+                context.driver().streamSynchronize(copies.value());
+                MemorySegment.copy(staging.segment(), 0, destination, done, bytes);
+            }
+        }
+    }
+
+    @Override
+    public Ops newOps(int threads) {
+        throw new UnavailableException("the cuda backend infers and does not train: it has no backward kernels");
+    }
+
+    @Override
+    public CudaOps newInferenceOps(int threads) {
+        return new CudaOps(context, kernels, storage(), gemm, graphs);
+    }
+
+    @Override
+    public DType storage() {
+        return DType.F32;
+    }
+
+    /**
+     * Releases the device.
+     *
+     * @throws IllegalStateException if something made by this backend was not closed, naming it, after it was released
+     */
+    @Override
+    public void close() {
+        staging.close();
+        copies.close();
+        kernels.close();
+        context.close();
+    }
+}

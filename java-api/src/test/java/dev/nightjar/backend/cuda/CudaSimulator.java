@@ -1,0 +1,106 @@
+package dev.nightjar.backend.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * The simulated CUDA driver of {@code native/cudasim} in place of a real one, from opening to closing, and its control functions. Tests
+ * that open it are skipped where it was not built.
+ */
+final class CudaSimulator implements AutoCloseable {
+    private static final Path FOLDER = Path.of(System.getProperty("nightjar.test.cudasim", "cudasim"));
+
+    private final SymbolLookup library;
+
+    private CudaSimulator(Path file) {
+        library = SymbolLookup.libraryLookup(file, Arena.global());
+        System.setProperty(CudaDriver.LIBRARY_PROPERTY, file.toString());
+        reset();
+    }
+
+    /** A fresh simulated driver. */
+    static CudaSimulator open() {
+        Path file = file("libcuda.so.1");
+        assumeTrue(Files.exists(file), "the simulated CUDA driver was not built: no " + file);
+        return new CudaSimulator(file);
+    }
+
+    /** As {@link #open}, for tests that launch kernels. */
+    static CudaSimulator openWithKernels() {
+        assumeTrue(CudaSimulator.class.getResource("/dev/nightjar/kernels/kernels.properties") != null,
+                "the CUDA kernels were not built");
+        return open();
+    }
+
+    /** A file beside the simulator. */
+    static Path file(String name) {
+        return FOLDER.resolve(name);
+    }
+
+    private Object call(String name, FunctionDescriptor descriptor, Object... arguments) {
+        try {
+            return Linker.nativeLinker().downcallHandle(library.find(name).orElseThrow(), descriptor)
+                    .invokeWithArguments(arguments);
+        } catch (Throwable t) {
+            throw new AssertionError(name, t);
+        }
+    }
+
+    /** Back to the state before {@code cuInit}. */
+    void reset() {
+        call("cudasimReset", FunctionDescriptor.ofVoid());
+    }
+
+    void option(String name, long value) {
+        try (Arena arena = Arena.ofConfined()) {
+            Object status = call("cudasimSetOption", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG),
+                    arena.allocateFrom(name), value);
+            assertThat(status).as("option " + name).isEqualTo(0);
+        }
+    }
+
+    /** Launches since the last {@link #clear}. */
+    int launches() {
+        return (int) call("cudasimLaunchCount", FunctionDescriptor.of(JAVA_INT));
+    }
+
+    /** Forgets findings and launches. */
+    void clear() {
+        call("cudasimClear", FunctionDescriptor.ofVoid());
+    }
+
+    /** What the checks found, as JSON. */
+    String findings() {
+        FunctionDescriptor descriptor = FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG);
+        long length = (long) call("cudasimGetErrors", descriptor, MemorySegment.NULL, 0L);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment text = arena.allocate(length);
+            call("cudasimGetErrors", descriptor, text, length);
+            return text.getString(0);
+        }
+    }
+
+    /** Fails if a check found anything, or a handle of the driver is still open. */
+    void assertClean() {
+        call("cudasimCheckLeaks", FunctionDescriptor.of(JAVA_INT));
+        int count = (int) call("cudasimErrorCount", FunctionDescriptor.of(JAVA_INT));
+        assertThat(count).as(() -> findings()).isZero();
+    }
+
+    @Override
+    public void close() {
+        System.clearProperty(CudaDriver.LIBRARY_PROPERTY);
+        reset();
+    }
+}
