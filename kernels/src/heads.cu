@@ -74,7 +74,7 @@ NJ_NAME(nj_heads)(float* logits, float* probabilities, float* scores, S* pooled,
         packed, shared, [&](int r, int c, float sum) {
             if (present(first + r) && column0 + c < dim) {
                 pooled[static_cast<int64_t>(first + r) * dim + column0 + c] =
-                    fromFloat<S>(fmaxf(sum + toFloat(preBias[column0 + c]), 0.0f));
+                    fromFloat<S>(activate(sum + toFloat(preBias[column0 + c]), kRelu));
             }
         });
     __syncthreads();

@@ -131,7 +131,7 @@ enum Activation { kNone = 0, kGelu = 1, kRelu = 2 };
 
 __device__ inline float activate(float x, int activation) {
     if (activation == kGelu) return 0.5f * x * (1.0f + erff(x * 0.70710678118654752440f));
-    if (activation == kRelu) return fmaxf(x, 0.0f);
+    if (activation == kRelu) return x < 0.0f ? 0.0f : x;  // not fmaxf, which turns NaN into 0
     return x;
 }
 

@@ -17,6 +17,9 @@ final class OpsCases {
         void run(OpsRig rig);
     }
 
+    /** How the names of cases begin whose tensors some backend wants aligned. */
+    static final String ALIGNED = "inference, aligned: ";
+
     private static final int VOCABULARY = 23;
     private static final Dropout DROPOUT = new Dropout(0.3f, 0x1234_5678_9abc_def0L, 5, 11);
 
@@ -24,7 +27,7 @@ final class OpsCases {
     }
 
     static Map<String, Case> all() {
-        Map<String, Case> cases = new LinkedHashMap<>();
+        Map<String, Case> cases = new LinkedHashMap<>(inference());
         cases.put("embedding", rig -> embedding(rig, Dropout.NONE, false));
         cases.put("embedding, training", rig -> embedding(rig, DROPOUT, true));
         cases.put("embeddingBackward", OpsCases::embeddingBackward);
@@ -52,6 +55,76 @@ final class OpsCases {
         cases.put("squaredNorm, axpby and zero", OpsCases::vectors);
         cases.put("adamW", OpsCases::adamW);
         return cases;
+    }
+
+    /** Those that a backend without training has too. */
+    static Map<String, Case> inference() {
+        Map<String, Case> cases = new LinkedHashMap<>();
+        cases.put("inference: embedding", OpsCases::inferenceEmbedding);
+        for (Activation activation : Activation.values()) {
+            cases.put("inference: linear " + activation, rig -> inferenceLinear(rig, activation));
+        }
+        cases.put("inference: linearResidualLayerNorm", OpsCases::inferenceLinearResidualLayerNorm);
+        cases.put(ALIGNED + "attention", OpsCases::inferenceAttention);
+        cases.put("inference: heads", OpsCases::inferenceHeads);
+        return cases;
+    }
+
+    private static void inferenceEmbedding(OpsRig rig) {
+        int dim = rig.shape.dim();
+        rig.inference.embedding(rig.batch(VOCABULARY), rig.input("x", VOCABULARY, dim),
+                rig.input("positions", rig.shape.maxLength(), dim), rig.norm(dim),
+                rig.output("out", rig.shape.tokens(), dim, dim));
+    }
+
+    private static void inferenceLinear(OpsRig rig, Activation activation) {
+        int rows = rig.shape.tokens();
+        int n = rig.shape.hidden();
+        int k = rig.shape.dim();
+        rig.inference.linear(rig.batch(VOCABULARY), rig.input("x", rows, k), rig.linear("layer", n, k), activation,
+                rig.output("out", rows, n, k));
+    }
+
+    private static void inferenceLinearResidualLayerNorm(OpsRig rig) {
+        int rows = rig.shape.tokens();
+        int k = rig.shape.hidden();
+        int dim = rig.shape.dim();
+        PackedBatch batch = rig.batch(VOCABULARY);
+        Linear layer = rig.linear("layer", dim, k);
+        Tensor sum = rig.input("sum", rows, dim);
+        rig.inference.linearResidualLayerNorm(batch, rig.input("x", rows, k), layer,
+                rig.input("residual", rows, dim), rig.norm(dim), sum, rig.output("out", rows, dim, k + dim));
+        Tensor inPlace = rig.updated("residual, in place", rows, dim, k + dim);
+        rig.inference.linearResidualLayerNorm(batch, rig.input("x", rows, k), layer, inPlace, rig.norm(dim), sum,
+                inPlace);
+    }
+
+    private static void inferenceAttention(OpsRig rig) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        rig.inference.attention(rig.batch(VOCABULARY), rig.shape.heads(), rig.input("x", tokens, 3 * dim),
+                rig.output("out", tokens, dim, rig.shape.maxLength() + dim));
+    }
+
+    private static void inferenceHeads(OpsRig rig) {
+        int dim = rig.shape.dim();
+        int rows = rig.shape.sequences();
+        PackedBatch batch = rig.batch(VOCABULARY);
+        Tensor hidden = rig.input("x", rig.shape.tokens(), dim);
+        Linear pre = rig.linear("pre", dim, dim);
+        Linear classifier = rig.linear("classifier", 3, dim);
+        Linear regressor = rig.linear("regressor", 2, dim);
+        rig.inference.heads(batch, hidden, new Heads(pre, classifier, regressor),
+                new Heads.Outputs(rig.input("first", rows, dim), rig.output("pooled", rows, dim, dim),
+                        rig.output("logits", rows, 3, 2 * dim), rig.output("probabilities", rows, 3, 2 * dim),
+                        rig.output("scores", rows, 2, 2 * dim)));
+        rig.inference.heads(batch, hidden, new Heads(pre, null, regressor),
+                new Heads.Outputs(rig.input("first", rows, dim), rig.output("pooled, regression", rows, dim, dim), null,
+                        null, rig.output("scores, regression", rows, 2, 2 * dim)));
+        rig.inference.heads(batch, hidden, new Heads(pre, classifier, null),
+                new Heads.Outputs(rig.input("first", rows, dim), rig.output("pooled, classification", rows, dim, dim),
+                        rig.output("logits, classification", rows, 3, 2 * dim),
+                        rig.output("probabilities, classification", rows, 3, 2 * dim), null));
     }
 
     private static void embedding(OpsRig rig, Dropout dropout, boolean training) {

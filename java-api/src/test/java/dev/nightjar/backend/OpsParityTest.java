@@ -119,7 +119,7 @@ class OpsParityTest {
         }
     }
 
-    private static void compare(String name, OpsShape shape, String poisoned, Map<String, OpsRig.Output> actual) {
+    static void compare(String name, OpsShape shape, String poisoned, Map<String, OpsRig.Output> actual) {
         List<Object> key = new ArrayList<>(List.of(name, shape, String.valueOf(poisoned)));
         Map<String, OpsRig.Output> expected = EXPECTED.computeIfAbsent(key,
                 k -> run(REFERENCE, 1, name, shape, poisoned));

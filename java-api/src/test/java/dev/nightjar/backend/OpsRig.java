@@ -26,23 +26,35 @@ final class OpsRig implements AutoCloseable {
     }
 
     static final float SENTINEL = 12_345.678f;
-    private static final int GUARD = 17;
+    /** Tensors that start off a vector's alignment. */
+    private static final int UNALIGNED = 17;
     private static final int SPARE_ROWS = 2;
 
     final Backend backend;
+    final InferenceOps inference;
+    /** The same, of a backend that trains; else null. */
     final Ops ops;
     final OpsShape shape;
     /** Name of the input whose middle row gets one NaN; null for none. */
     private final String poisoned;
+    /** Elements before and after every tensor. */
+    private final int guard;
     private final List<AutoCloseable> resources = new ArrayList<>();
     private final Map<String, Output> outputs = new LinkedHashMap<>();
     private final List<Runnable> downloads = new ArrayList<>();
 
     OpsRig(Backend backend, int threads, OpsShape shape, String poisoned) {
+        this(backend, threads, shape, poisoned, UNALIGNED);
+    }
+
+    /** @param guard elements before every tensor, and so how it is aligned */
+    OpsRig(Backend backend, int threads, OpsShape shape, String poisoned, int guard) {
         this.backend = backend;
-        this.ops = backend.newOps(threads);
+        this.inference = backend.newInferenceOps(threads);
+        this.ops = inference instanceof Ops training ? training : null;
         this.shape = shape;
         this.poisoned = poisoned;
+        this.guard = guard;
     }
 
     // ---- tensors
@@ -101,6 +113,10 @@ final class OpsRig implements AutoCloseable {
         return weight;
     }
 
+    Linear linear(String name, int rows, int cols) {
+        return new Linear(weight(name + ".weight", rows, cols, true), input(name + ".bias", 1, rows));
+    }
+
     /** The gradient of a weight, which has no rows to spare. */
     Tensor weightGradient(String name, int rows, int cols, int terms) {
         return collected(name, normal(name, rows * cols, 1), rows, cols, 0, terms);
@@ -154,13 +170,13 @@ final class OpsRig implements AutoCloseable {
     private Tensor place(float[] values, int rows, int cols, int spareRows, float spare) {
         int allocatedRows = rows + spareRows;
         int count = allocatedRows * cols;
-        float[] all = new float[GUARD + count + GUARD];
+        float[] all = new float[guard + count + guard];
         Arrays.fill(all, SENTINEL);
-        Arrays.fill(all, GUARD, GUARD + count, spare);
-        System.arraycopy(values, 0, all, GUARD, values.length);
+        Arrays.fill(all, guard, guard + count, spare);
+        System.arraycopy(values, 0, all, guard, values.length);
         Buffer buffer = owned(backend.allocate((long) all.length * Float.BYTES));
         backend.upload(MemorySegment.ofArray(all), Tensor.vector(buffer, 0, DType.F32, all.length));
-        long offset = (long) GUARD * Float.BYTES;
+        long offset = (long) guard * Float.BYTES;
         return rows == 1
                 ? Tensor.vector(buffer, offset, DType.F32, cols)
                 : Tensor.matrix(buffer, offset, DType.F32, allocatedRows, cols);
@@ -174,12 +190,12 @@ final class OpsRig implements AutoCloseable {
         }
     }
 
-    private static Output split(float[] all, int count, int terms) {
+    private Output split(float[] all, int count, int terms) {
         float[] values = new float[count];
         float[] guards = new float[all.length - count];
-        System.arraycopy(all, GUARD, values, 0, count);
-        System.arraycopy(all, 0, guards, 0, GUARD);
-        System.arraycopy(all, GUARD + count, guards, GUARD, all.length - GUARD - count);
+        System.arraycopy(all, guard, values, 0, count);
+        System.arraycopy(all, 0, guards, 0, guard);
+        System.arraycopy(all, guard + count, guards, guard, all.length - guard - count);
         return new Output(values, guards, terms);
     }
 
@@ -193,7 +209,7 @@ final class OpsRig implements AutoCloseable {
 
     @Override
     public void close() {
-        ops.close();
+        inference.close();
         for (AutoCloseable resource : resources.reversed()) {
             try {
                 resource.close();

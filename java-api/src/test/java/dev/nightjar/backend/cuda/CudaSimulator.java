@@ -18,7 +18,7 @@ import java.nio.file.Path;
  * The simulated CUDA driver of {@code native/cudasim} in place of a real one, from opening to closing, and its control functions. Tests
  * that open it are skipped where it was not built.
  */
-final class CudaSimulator implements AutoCloseable {
+public final class CudaSimulator implements AutoCloseable {
     private static final Path FOLDER = Path.of(System.getProperty("nightjar.test.cudasim", "cudasim"));
 
     private final SymbolLookup library;
@@ -30,21 +30,21 @@ final class CudaSimulator implements AutoCloseable {
     }
 
     /** A fresh simulated driver. */
-    static CudaSimulator open() {
+    public static CudaSimulator open() {
         Path file = file("libcuda.so.1");
         assumeTrue(Files.exists(file), "the simulated CUDA driver was not built: no " + file);
         return new CudaSimulator(file);
     }
 
     /** As {@link #open}, for tests that launch kernels. */
-    static CudaSimulator openWithKernels() {
+    public static CudaSimulator openWithKernels() {
         assumeTrue(CudaSimulator.class.getResource("/dev/nightjar/kernels/kernels.properties") != null,
                 "the CUDA kernels were not built");
         return open();
     }
 
     /** A file beside the simulator. */
-    static Path file(String name) {
+    public static Path file(String name) {
         return FOLDER.resolve(name);
     }
 
@@ -58,11 +58,11 @@ final class CudaSimulator implements AutoCloseable {
     }
 
     /** Back to the state before {@code cuInit}. */
-    void reset() {
+    public void reset() {
         call("cudasimReset", FunctionDescriptor.ofVoid());
     }
 
-    void option(String name, long value) {
+    public void option(String name, long value) {
         try (Arena arena = Arena.ofConfined()) {
             Object status = call("cudasimSetOption", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG),
                     arena.allocateFrom(name), value);
@@ -71,17 +71,17 @@ final class CudaSimulator implements AutoCloseable {
     }
 
     /** Launches since the last {@link #clear}. */
-    int launches() {
+    public int launches() {
         return (int) call("cudasimLaunchCount", FunctionDescriptor.of(JAVA_INT));
     }
 
     /** Forgets findings and launches. */
-    void clear() {
+    public void clear() {
         call("cudasimClear", FunctionDescriptor.ofVoid());
     }
 
     /** What the checks found, as JSON. */
-    String findings() {
+    public String findings() {
         FunctionDescriptor descriptor = FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG);
         long length = (long) call("cudasimGetErrors", descriptor, MemorySegment.NULL, 0L);
         try (Arena arena = Arena.ofConfined()) {
@@ -92,7 +92,7 @@ final class CudaSimulator implements AutoCloseable {
     }
 
     /** Fails if a check found anything, or a handle of the driver is still open. */
-    void assertClean() {
+    public void assertClean() {
         call("cudasimCheckLeaks", FunctionDescriptor.of(JAVA_INT));
         int count = (int) call("cudasimErrorCount", FunctionDescriptor.of(JAVA_INT));
         assertThat(count).as(() -> findings()).isZero();

@@ -1,0 +1,65 @@
+package dev.nightjar.backend;
+
+import dev.nightjar.backend.cuda.CudaBackend;
+import dev.nightjar.backend.cuda.CudaSimulator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every inference operation of the cuda backend, on the simulated driver, against the reference. */
+class CudaOpsParityTest {
+    private static final List<OpsShape> SHAPES = List.of(OpsShape.of(32, 4, 1), OpsShape.of(32, 1, 5, 17),
+            OpsShape.of(48, 2, 97), OpsShape.of(64, 1, 1, 5, 17, 97, 129, 3), OpsShape.of(32, 4, 512),
+            OpsShape.of(128, 1, 17, 129));
+    private static final OpsShape POISONED = OpsShape.of(32, 4, 5, 17, 70);
+
+    private CudaSimulator simulator;
+
+    @BeforeEach
+    void open() {
+        simulator = CudaSimulator.openWithKernels();
+    }
+
+    @AfterEach
+    void close() {
+        if (simulator != null) {
+            simulator.close();
+        }
+    }
+
+    static Set<String> cases() {
+        return OpsCases.inference().keySet();
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void agreesWithTheReference(String name) {
+        try (Backend backend = new CudaBackend()) {
+            for (OpsShape shape : SHAPES) {
+                OpsParityTest.compare(name, shape, null, run(backend, name, shape, null));
+            }
+        }
+        simulator.assertClean();
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void nanSpreadsAsInTheReference(String name) {
+        try (Backend backend = new CudaBackend()) {
+            OpsParityTest.compare(name, POISONED, "x", run(backend, name, POISONED, "x"));
+        }
+        simulator.assertClean();
+    }
+
+    private static Map<String, OpsRig.Output> run(Backend backend, String name, OpsShape shape, String poisoned) {
+        int guard = name.startsWith(OpsCases.ALIGNED) ? 16 : 17;
+        try (OpsRig rig = new OpsRig(backend, 1, shape, poisoned, guard)) {
+            OpsCases.inference().get(name).run(rig);
+            return rig.outputs();
+        }
+    }
+}
