@@ -14,7 +14,7 @@ import java.util.Set;
  */
 public record Device(String backend, int threads) {
     /** What {@link #backend()} may be. */
-    public static final Set<String> BACKENDS = Set.of("auto", "cpu", "reference");
+    public static final Set<String> BACKENDS = Set.of("auto", "cuda", "cpu", "reference");
 
     public Device {
         if (!BACKENDS.contains(backend)) {

@@ -2,6 +2,7 @@ package dev.nightjar.backend;
 
 import dev.nightjar.UnavailableException;
 import dev.nightjar.backend.cpu.CpuBackend;
+import dev.nightjar.backend.cuda.CudaBackend;
 import dev.nightjar.backend.reference.ReferenceBackend;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,13 +11,20 @@ import java.util.function.Supplier;
 
 /** The backends there are, and the choice among them. */
 public final class Backends {
-    /** One backend by its name. */
-    private record Entry(String name, Supplier<Backend> open) {
+    /**
+     * One backend by its name.
+     *
+     * @param automatic whether it may be chosen by itself
+     */
+    private record Entry(String name, boolean automatic, Supplier<Backend> open) {
     }
 
-    /** Fastest first; the reference is an oracle and never chosen by itself. */
-    private static final List<Entry> ENTRIES = List.of(new Entry("cpu", CpuBackend::new),
-            new Entry("reference", ReferenceBackend::new));
+    /**
+     * Fastest first. The reference is an oracle and never chosen by itself; nor is cuda as long as it does not train, because whoever
+     * loads a model does not say whether it is to be trained.
+     */
+    private static final List<Entry> ENTRIES = List.of(new Entry("cuda", false, CudaBackend::new),
+            new Entry("cpu", true, CpuBackend::new), new Entry("reference", false, ReferenceBackend::new));
 
     private Backends() {
     }
@@ -56,7 +64,7 @@ public final class Backends {
     private static Backend fastest() {
         UnavailableException none = new UnavailableException("no backend can be used here");
         for (Entry entry : ENTRIES) {
-            if (!entry.name.equals("reference")) {
+            if (entry.automatic) {
                 try {
                     return entry.open.get();
                 } catch (UnavailableException e) {

@@ -42,7 +42,7 @@ public final class CudaBackend implements Backend {
         this.graphs = graphs;
         context = new CudaContext(CudaDriver.load(), device);
         try {
-            kernels = CudaKernels.of(context);
+            kernels = CudaKernels.of(context, CudaBackend.class.getClassLoader());
             copies = context.newStream();
             staging = context.allocatePinned(STAGING_BYTES);
         } catch (RuntimeException | Error e) {
@@ -129,7 +129,7 @@ public final class CudaBackend implements Backend {
 
     @Override
     public Ops newOps(int threads) {
-        throw new UnavailableException("the cuda backend infers and does not train: it has no backward kernels");
+        throw new UnavailableException("the cuda backend infers and does not train: it has no backward kernels; load the model on the cpu backend to train it");
     }
 
     @Override

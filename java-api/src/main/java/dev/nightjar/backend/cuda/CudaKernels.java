@@ -22,25 +22,28 @@ final class CudaKernels implements AutoCloseable {
     private static final String INDEX = FOLDER + "kernels.properties";
 
     private final CudaContext context;
+    private final ClassLoader resources;
     private final String build;
     private final Map<String, CudaHandle> modules = new HashMap<>();
 
-    private CudaKernels(CudaContext context, String build) {
+    private CudaKernels(CudaContext context, ClassLoader resources, String build) {
         this.context = context;
+        this.resources = resources;
         this.build = build;
     }
 
     /**
      * Chooses machine code where the jar has it, else the PTX of the highest architecture up to the device's.
      *
+     * @param resources where the kernels jar is
      * @throws UnavailableException if no kernels were built, the driver is older than the compiler that built them, or the device older
      *         than all of them
      */
-    static CudaKernels of(CudaContext context) {
-        Properties index = index();
+    static CudaKernels of(CudaContext context, ClassLoader resources) {
+        Properties index = index(resources);
         if (index.containsKey("fatbin")) {
             requireDriver(context, index, 1000);
-            return new CudaKernels(context, "fatbin");
+            return new CudaKernels(context, resources, "fatbin");
         }
         // The driver translates PTX only of a compiler that is not newer than itself.
         requireDriver(context, index, 10);
@@ -50,7 +53,7 @@ final class CudaKernels implements AutoCloseable {
                 .orElseThrow(() -> new UnavailableException(context.deviceName() + " has compute capability "
                         + capability / 10 + "." + capability % 10 + ", but the kernels are built for "
                         + Arrays.toString(built) + " and later"));
-        return new CudaKernels(context, "sm_" + best);
+        return new CudaKernels(context, resources, "sm_" + best);
     }
 
     /** @param step of version numbers within which an older driver will do: 10 for a minor, 1000 for a major version */
@@ -66,9 +69,9 @@ final class CudaKernels implements AutoCloseable {
         }
     }
 
-    private static Properties index() {
+    private static Properties index(ClassLoader resources) {
         Properties index = new Properties();
-        try (InputStream in = resource(INDEX)) {
+        try (InputStream in = resources.getResourceAsStream(INDEX)) {
             if (in == null) {
                 throw new UnavailableException("the CUDA kernels were not built: " + INDEX
                         + " is not on the class path (build with nvcc installed, or set NVCC or CUDA_HOME)");
@@ -78,10 +81,6 @@ final class CudaKernels implements AutoCloseable {
         } catch (IOException e) {
             throw new UnavailableException(INDEX + " cannot be read", e);
         }
-    }
-
-    private static InputStream resource(String name) {
-        return CudaKernels.class.getClassLoader().getResourceAsStream(name);
     }
 
     /** Which build was chosen: {@code fatbin} or, as PTX, {@code sm_80}. */
@@ -113,7 +112,7 @@ final class CudaKernels implements AutoCloseable {
 
     private CudaHandle load(String module) {
         String name = FOLDER + build + "/" + module + (build.equals("fatbin") ? ".fatbin" : ".ptx");
-        try (InputStream in = resource(name); Arena arena = Arena.ofConfined()) {
+        try (InputStream in = resources.getResourceAsStream(name); Arena arena = Arena.ofConfined()) {
             if (in == null) {
                 throw new UnavailableException("the kernels jar lacks " + name);
             }
