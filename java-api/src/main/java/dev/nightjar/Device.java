@@ -8,8 +8,8 @@ import java.util.Set;
 /**
  * Where a model runs.
  *
- * @param backend {@code auto} for the fastest backend that is available, or the name of one, which is then used or refused, never
- *        replaced
+ * @param backend {@code auto} for the fastest backend that is available, or the name of one, which is then used or
+ *         refused, never replaced
  * @param threads threads that one operation of one session may use; results do not depend on it
  */
 public record Device(String backend, int threads) {

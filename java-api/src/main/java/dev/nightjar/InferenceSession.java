@@ -7,8 +7,8 @@ import dev.nightjar.text.TokenBatch;
 import java.util.Objects;
 
 /**
- * Forward passes from token ids, one after the other, in buffers planned once. Sequences are added until the capacity is reached, run
- * together, and read off; the first {@link #add} after a {@link #run} starts over.
+ * Forward passes from token ids, one after the other, in buffers planned once. Sequences are added until the capacity
+ * is reached, run together, and read off; the first {@link #add} after a {@link #run} starts over.
  *
  * <pre>{@code
  * session.add(ids);

@@ -7,8 +7,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.Map;
 
 /**
- * One way to compute: it owns a device's memory and makes the operations that run on it. Thread-safe; the operations it makes are not.
- * Close it after everything made from it.
+ * One way to compute: it owns a device's memory and makes the operations that run on it. Thread-safe; the operations it
+ * makes are not. Close it after everything made from it.
  */
 public interface Backend extends AutoCloseable {
     /** {@code reference}, {@code cpu} or {@code cuda}. */
@@ -33,7 +33,10 @@ public interface Backend extends AutoCloseable {
     /** Copies a tensor into host memory of the same size in bytes; done when it returns. */
     void download(Tensor source, MemorySegment destination);
 
-    /** Element type of weights and activations in inference; {@link #prepare} and {@link #newOps} are always given float32. */
+    /**
+     * Element type of weights and activations in inference; {@link #prepare} and {@link #newOps} are always given
+     * float32.
+     */
     default DType storage() {
         return DType.F32;
     }

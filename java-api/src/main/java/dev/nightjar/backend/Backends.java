@@ -20,8 +20,8 @@ public final class Backends {
     }
 
     /**
-     * Fastest first. The reference is an oracle and never chosen by itself; nor is cuda as long as it does not train, because whoever
-     * loads a model does not say whether it is to be trained.
+     * Fastest first. The reference is an oracle and never chosen by itself; nor is cuda as long as it does not train,
+     * because whoever loads a model does not say whether it is to be trained.
      */
     private static final List<Entry> ENTRIES = List.of(new Entry("cuda", false, CudaBackend::new),
             new Entry("cpu", true, CpuBackend::new), new Entry("reference", false, ReferenceBackend::new));
@@ -44,7 +44,8 @@ public final class Backends {
     /**
      * Opens a backend.
      *
-     * @param name {@code auto} for the fastest that can be used here, or the name of one, for which nothing else is ever put
+     * @param name {@code auto} for the fastest that can be used here, or the name of one, for which nothing else is
+     *         ever put
      * @throws UnavailableException if it cannot be used; with {@code auto}, if none can, every cause being kept
      * @throws IllegalArgumentException if there is no backend of that name
      */

@@ -3,15 +3,16 @@ package dev.nightjar.backend;
 import dev.nightjar.tensor.Tensor;
 
 /**
- * The fused operations of a forward pass that is not followed by a backward pass. T is the number of tokens of the batch, B its
- * sequences, D the model's dimension.
+ * The fused operations of a forward pass that is not followed by a backward pass. T is the number of tokens of the
+ * batch, B its sequences, D the model's dimension.
  *
- * <p>Tensors have the backend's storage type ({@link Backend#storage}) unless said otherwise and may have more rows than an operation
- * uses: rows past the batch's are neither read nor written. Outputs are overwritten, and do not overlap inputs unless an operation
- * allows it.
+ * <p>Tensors have the backend's storage type ({@link Backend#storage}) unless said otherwise and may have more rows
+ * than an operation uses: rows past the batch's are neither read nor written. Outputs are overwritten, and do not
+ * overlap inputs unless an operation allows it.
  *
- * <p>Operations may return before the device has finished; {@link Backend#download} waits. Not thread-safe: one caller at a time.
- * Shapes and types were checked when the caller's buffers were planned; implementations check what could corrupt memory.
+ * <p>Operations may return before the device has finished; {@link Backend#download} waits. Not thread-safe: one caller
+ * at a time. Shapes and types were checked when the caller's buffers were planned; implementations check what could
+ * corrupt memory.
  */
 public interface InferenceOps extends AutoCloseable {
     /**

@@ -4,16 +4,18 @@ import dev.nightjar.tensor.Tensor;
 import java.util.List;
 
 /**
- * The fused operations of training: forms of the forward operations that keep what a backward pass needs and drop out, the backward
- * operations, loss and optimizer. Whoever has these has those of inference too, as forms that keep nothing. T is the number of tokens of
- * the batch, B its sequences, D the model's dimension.
+ * The fused operations of training: forms of the forward operations that keep what a backward pass needs and drop out,
+ * the backward operations, loss and optimizer. Whoever has these has those of inference too, as forms that keep
+ * nothing. T is the number of tokens of the batch, B its sequences, D the model's dimension.
  *
- * <p>Tensors are float32 unless said otherwise and may have more rows than an operation uses: rows past T (or B, or {@code rows}) are
- * neither read nor written. Outputs are overwritten, gradients of parameters ({@code d...} of weights, biases, embeddings) are added to.
- * Unless an operation allows it, outputs do not overlap inputs. A dropout that is not {@link Dropout#active()} drops nothing.
+ * <p>Tensors are float32 unless said otherwise and may have more rows than an operation uses: rows past T (or B, or
+ * {@code rows}) are neither read nor written. Outputs are overwritten, gradients of parameters ({@code d...} of
+ * weights, biases, embeddings) are added to. Unless an operation allows it, outputs do not overlap inputs. A dropout
+ * that is not {@link Dropout#active()} drops nothing.
  *
- * <p>Operations may return before the device has finished; {@link Backend#download} waits. Not thread-safe: one caller at a time.
- * Shapes and types were checked when the caller's buffers were planned; implementations check what could corrupt memory.
+ * <p>Operations may return before the device has finished; {@link Backend#download} waits. Not thread-safe: one caller
+ * at a time. Shapes and types were checked when the caller's buffers were planned; implementations check what could
+ * corrupt memory.
  */
 public interface Ops extends InferenceOps {
 
@@ -95,7 +97,8 @@ public interface Ops extends InferenceOps {
      * @param x [rows, K]
      * @param weight [N, K], as Hugging Face stores linear layers
      * @param bias [N]
-     * @param preActivation [rows, N], the argument of the activation, for the backward pass; null in inference or without activation
+     * @param preActivation [rows, N], the argument of the activation, for the backward pass; null in inference or
+     *         without activation
      * @param out [rows, N]
      */
     void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
@@ -134,7 +137,8 @@ public interface Ops extends InferenceOps {
      * Multi-head self-attention inside each sequence, scale 1 / sqrt(D / heads), dropout on the softmax.
      *
      * @param qkv [T, 3 D]: queries, keys and values of a token side by side, heads in order inside each
-     * @param logSumExp [T, heads], natural logarithm of each softmax's denominator, for the backward pass; null in inference
+     * @param logSumExp [T, heads], natural logarithm of each softmax's denominator, for the backward pass; null in
+     *         inference
      * @param out [T, D]
      */
     void attention(PackedBatch batch, int heads, Tensor qkv, Dropout dropout, Tensor logSumExp, Tensor out);
@@ -191,14 +195,15 @@ public interface Ops extends InferenceOps {
     void softmax(int rows, Tensor x, Tensor out);
 
     /**
-     * Cross-entropy and mean squared error of a batch, their weights and the gradients of the weighted sum, with a report that stays on
-     * the device.
+     * Cross-entropy and mean squared error of a batch, their weights and the gradients of the weighted sum, with a
+     * report that stays on the device.
      *
-     * <p>L_c = 1/B_c sum omega_i CE_i over the B_c rows with a label; L_r = 1/B_r sum omega_i mean_k (score_ik - target_ik)^2 over the
-     * B_r rows with at least one target, the mean over those present; L = lambda_c L_c + lambda_r L_r. In omega_i = B_c / (K n[c_i]) K
-     * counts the classes present; rows without label have omega 1. With {@link LossWeights#crossRatio()}: lambda_c = |g_r| / (|g_c| +
-     * |g_r| + 1e-12), lambda_r likewise, g the gradient of the task's loss with respect to the heads' common input (Frobenius norm), and
-     * 0.5 each where both are zero (DAO, arXiv 2408.11856; the data weights and the scope of g are our reconstruction).
+     * <p>L_c = 1/B_c sum omega_i CE_i over the B_c rows with a label; L_r = 1/B_r sum omega_i mean_k (score_ik -
+     * target_ik)^2 over the B_r rows with at least one target, the mean over those present; L = lambda_c L_c + lambda_r
+     * L_r. In omega_i = B_c / (K n[c_i]) K counts the classes present; rows without label have omega 1. With {@link
+     * LossWeights#crossRatio()}: lambda_c = |g_r| / (|g_c| + |g_r| + 1e-12), lambda_r likewise, g the gradient of the
+     * task's loss with respect to the heads' common input (Frobenius norm), and 0.5 each where both are zero (DAO,
+     * arXiv 2408.11856; the data weights and the scope of g are our reconstruction).
      *
      * @param logits [B, C]; null without classification head, together with {@code classifier} and {@code dLogits}
      * @param scores [B, K]; null without regression head, together with {@code regressor} and {@code dScores}

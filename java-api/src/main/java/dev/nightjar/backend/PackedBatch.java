@@ -8,8 +8,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * A {@link TokenBatch} in a backend's memory: all sequences end to end, without padding. Sized once for a capacity and refilled; the
- * tensors are as long as the capacity, and only their first {@link #tokens()} or {@link #sequences()} elements mean anything.
+ * A {@link TokenBatch} in a backend's memory: all sequences end to end, without padding. Sized once for a capacity and
+ * refilled; the tensors are as long as the capacity, and only their first {@link #tokens()} or {@link #sequences()}
+ * elements mean anything.
  *
  * <p>Not thread-safe.
  */
@@ -37,9 +38,10 @@ public final class PackedBatch {
     }
 
     /**
-     * A batch for operations that are recorded before the content is known: {@link #tokens}, {@link #sequences} and {@link #maxLength}
-     * are what it can hold, the number of tokens really there is the last of {@link #cuSeqlens}, and sequences past the real ones have
-     * length 0. Its content comes by copying {@link #stage staged} memory to {@link #inferenceInputs}.
+     * A batch for operations that are recorded before the content is known: {@link #tokens}, {@link #sequences} and
+     * {@link #maxLength} are what it can hold, the number of tokens really there is the last of {@link #cuSeqlens}, and
+     * sequences past the real ones have length 0. Its content comes by copying {@link #stage staged} memory to {@link
+     * #inferenceInputs}.
      *
      * @param workspace unused so far
      */

@@ -5,9 +5,9 @@ import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Operations of a device that runs a recorded sequence faster than the same operations one by one. What was recorded depends on the
- * addresses and sizes of its tensors, and on the {@linkplain PackedBatch#bounded bounds} of its batch, never on the batch's content.
- * Everything here happens on the device in the order of the calls.
+ * Operations of a device that runs a recorded sequence faster than the same operations one by one. What was recorded
+ * depends on the addresses and sizes of its tensors, and on the {@linkplain PackedBatch#bounded bounds} of its batch,
+ * never on the batch's content. Everything here happens on the device in the order of the calls.
  */
 public interface RecordingOps extends InferenceOps {
     /** A recorded sequence of operations; closing frees it and is idempotent. */

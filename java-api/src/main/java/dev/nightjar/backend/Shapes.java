@@ -3,7 +3,10 @@ package dev.nightjar.backend;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 
-/** The checks that keep a fast backend inside its callers' memory: element type, columns, and at least as many rows as are used. */
+/**
+ * The checks that keep a fast backend inside its callers' memory: element type, columns, and at least as many rows as
+ * are used.
+ */
 public final class Shapes {
     private Shapes() {
     }
@@ -13,7 +16,8 @@ public final class Shapes {
      *
      * @param name what to call the tensor in the message
      * @param rows rows that will be read or written
-     * @throws IllegalArgumentException unless {@code tensor} is float32 with {@code cols} columns and at least {@code rows} rows
+     * @throws IllegalArgumentException unless {@code tensor} is float32 with {@code cols} columns and at least {@code
+     *         rows} rows
      */
     public static void matrix(String name, Tensor tensor, int rows, int cols) {
         matrix(name, tensor, DType.F32, rows, cols);

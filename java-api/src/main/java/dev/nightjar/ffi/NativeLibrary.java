@@ -12,10 +12,11 @@ import java.nio.file.Path;
 import java.util.Locale;
 
 /**
- * A native library, loaded for the life of the process: one that came as a resource of a jar, or one that the machine has.
+ * A native library, loaded for the life of the process: one that came as a resource of a jar, or one that the machine
+ * has.
  *
- * <p>Where a resource is missing the environment lacks something and callers may fall back ({@link #isPackaged}); where it is there but
- * cannot be loaded, packaging is broken and {@link #load} throws. Thread-safe.
+ * <p>Where a resource is missing the environment lacks something and callers may fall back ({@link #isPackaged}); where
+ * it is there but cannot be loaded, packaging is broken and {@link #load} throws. Thread-safe.
  */
 public final class NativeLibrary {
     private final String name;
@@ -55,8 +56,8 @@ public final class NativeLibrary {
     }
 
     /**
-     * Loads a library of the machine: the file that a system property or else an environment variable names, and nothing else if one of
-     * them does; without either the first of {@code sonames} that the dynamic linker finds.
+     * Loads a library of the machine: the file that a system property or else an environment variable names, and
+     * nothing else if one of them does; without either the first of {@code sonames} that the dynamic linker finds.
      *
      * @param variable of the environment
      * @throws UnavailableException if there is none, naming everything that was tried; the causes are kept

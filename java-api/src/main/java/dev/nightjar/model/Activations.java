@@ -8,9 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Everything {@link DistilBert} writes on its way, for batches up to a capacity of T tokens and B sequences. For inference all layers
- * share one set of buffers and normalise in place; for training each layer keeps what its backward pass reads, and there are buffers
- * for gradients.
+ * Everything {@link DistilBert} writes on its way, for batches up to a capacity of T tokens and B sequences. For
+ * inference all layers share one set of buffers and normalise in place; for training each layer keeps what its backward
+ * pass reads, and there are buffers for gradients.
  */
 public final class Activations {
     /**

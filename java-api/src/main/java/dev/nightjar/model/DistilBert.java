@@ -15,9 +15,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * DistilBERT (Sanh et al., 2019) with a classification head, a regression head or both on the first token, forward and backward,
- * written once against {@link InferenceOps} for predictions and {@link Ops} for training. It views parameters that somebody else owns.
- * Thread-safe as long as nobody writes those: everything that changes stands in {@link Activations}.
+ * DistilBERT (Sanh et al., 2019) with a classification head, a regression head or both on the first token, forward and
+ * backward, written once against {@link InferenceOps} for predictions and {@link Ops} for training. It views parameters
+ * that somebody else owns. Thread-safe as long as nobody writes those: everything that changes stands in {@link
+ * Activations}.
  */
 public final class DistilBert implements AutoCloseable {
     private record Block(Linear qkv, Linear attentionOut, LayerNorm attentionNorm, Linear lin1, Linear lin2,
@@ -38,7 +39,8 @@ public final class DistilBert implements AutoCloseable {
     private final Heads heads;
 
     /**
-     * @param constant whether the parameters never change from here on, so that the backend may keep copies in a better layout
+     * @param constant whether the parameters never change from here on, so that the backend may keep copies in a better
+     *         layout
      */
     public DistilBert(DistilBertConfig config, Parameters parameters, boolean constant) {
         this.config = config;
@@ -92,7 +94,10 @@ public final class DistilBert implements AutoCloseable {
         return regressor == null ? null : regressor.weight();
     }
 
-    /** Forward pass up to {@link Activations#probabilities()} and {@link Activations#scores()}, nothing kept for a backward pass. */
+    /**
+     * Forward pass up to {@link Activations#probabilities()} and {@link Activations#scores()}, nothing kept for a
+     * backward pass.
+     */
     public void predict(InferenceOps ops, PackedBatch batch, Activations activations) {
         encode(ops, batch, activations);
         ops.heads(batch, activations.layerOutput(config.layers() - 1), heads, activations.headOutputs());
@@ -164,12 +169,13 @@ public final class DistilBert implements AutoCloseable {
     }
 
     /**
-     * Adds the gradient of every trainable parameter to {@code gradients}, from {@link Activations#logitsGradient()} and
-     * {@link Activations#scoresGradient()}. The activations of the forward pass stay as they are, so it may run again with other
-     * gradients.
+     * Adds the gradient of every trainable parameter to {@code gradients}, from {@link Activations#logitsGradient()}
+     * and {@link Activations#scoresGradient()}. The activations of the forward pass stay as they are, so it may run
+     * again with other gradients.
      *
      * @param activations of the forward pass with the same batch and dropout, planned for training
-     * @param frozenLayers blocks, from the first, that get no gradient, with the embeddings below them; -1 trains the embeddings too
+     * @param frozenLayers blocks, from the first, that get no gradient, with the embeddings below them; -1 trains the
+     *         embeddings too
      */
     public void backward(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout, int frozenLayers,
             DistilBertGradients gradients) {

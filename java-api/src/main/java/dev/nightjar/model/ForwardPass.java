@@ -5,8 +5,8 @@ import dev.nightjar.backend.RecordingOps;
 import dev.nightjar.text.TokenBatch;
 
 /**
- * Predictions for one batch after the other, in buffers planned once for a capacity. Not thread-safe; passes of one model run side by
- * side. Close it before the model.
+ * Predictions for one batch after the other, in buffers planned once for a capacity. Not thread-safe; passes of one
+ * model run side by side. Close it before the model.
  */
 public abstract sealed class ForwardPass implements AutoCloseable permits DirectForwardPass, RecordedForwardPass {
 

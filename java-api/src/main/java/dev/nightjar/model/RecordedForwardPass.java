@@ -12,8 +12,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A forward pass whose operations, with one copy in before and one copy out after them, were recorded for a few sizes of batch. A batch
- * runs in the smallest recording that holds it; a recording is made when a batch first needs it.
+ * A forward pass whose operations, with one copy in before and one copy out after them, were recorded for a few sizes
+ * of batch. A batch runs in the smallest recording that holds it; a recording is made when a batch first needs it.
  *
  * <p>What a recording depends on besides its size, which is weights and buffers, is the same as long as the pass lives.
  */

@@ -3,7 +3,10 @@ package dev.nightjar.tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Off-heap host memory, zeroed and, unless taken over, aligned to a cache line, so that vector loads never split one at a row's start. */
+/**
+ * Off-heap host memory, zeroed and, unless taken over, aligned to a cache line, so that vector loads never split one at
+ * a row's start.
+ */
 public final class HostBuffer implements Buffer {
     /** Alignment of every buffer and of every tensor a {@link Workspace} hands out, in bytes. */
     public static final int ALIGNMENT = 64;

@@ -3,8 +3,9 @@ package dev.nightjar.tensor;
 import java.util.function.LongFunction;
 
 /**
- * Bump allocation of tensors from one buffer. The plan is written once, as a method that takes a workspace and asks it for tensors: run
- * on {@link #planning()} it only adds up, and {@link #allocate} then makes the one buffer the plan needs.
+ * Bump allocation of tensors from one buffer. The plan is written once, as a method that takes a workspace and asks it
+ * for tensors: run on {@link #planning()} it only adds up, and {@link #allocate} then makes the one buffer the plan
+ * needs.
  *
  * <p>Not thread-safe. Closing frees the buffer.
  */

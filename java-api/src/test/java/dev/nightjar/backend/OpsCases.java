@@ -9,7 +9,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** One case for each operation of {@link Ops} and each of its forms, written against {@link OpsRig} and so for every backend. */
+/**
+ * One case for each operation of {@link Ops} and each of its forms, written against {@link OpsRig} and so for every
+ * backend.
+ */
 final class OpsCases {
     /** Builds its inputs, runs the operation and leaves the outputs with the rig. */
     @FunctionalInterface

@@ -136,8 +136,8 @@ class OpsParityTest {
     }
 
     /**
-     * Rounding errors of a float32 sum of n terms grow like sqrt(n); what they are relative to is the element or, where terms cancel, the
-     * typical element.
+     * Rounding errors of a float32 sum of n terms grow like sqrt(n); what they are relative to is the element or, where
+     * terms cancel, the typical element.
      */
     private static void compare(String what, OpsRig.Output oracle, float[] actual) {
         float[] expected = oracle.values();

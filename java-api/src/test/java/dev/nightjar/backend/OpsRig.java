@@ -16,9 +16,9 @@ import java.util.Map;
 import java.util.Random;
 
 /**
- * What one operation needs to run on any backend: tensors of seeded random values, the same for every backend, inside hostile
- * surroundings. Every tensor starts off a vector's alignment, has rows past those in use that are NaN where the operation must not read
- * and a sentinel where it must not write, and a sentinel before and after.
+ * What one operation needs to run on any backend: tensors of seeded random values, the same for every backend, inside
+ * hostile surroundings. Every tensor starts off a vector's alignment, has rows past those in use that are NaN where the
+ * operation must not read and a sentinel where it must not write, and a sentinel before and after.
  */
 final class OpsRig implements AutoCloseable {
     /** An output with the error it may have: {@code terms} is the length of the longest sum behind one element. */

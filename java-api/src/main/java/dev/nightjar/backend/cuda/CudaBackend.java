@@ -13,8 +13,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * An NVIDIA GPU through the CUDA driver alone: kernels from the kernels jar, products from a {@link GemmProvider}. It infers; it does
- * not train.
+ * An NVIDIA GPU through the CUDA driver alone: kernels from the kernels jar, products from a {@link GemmProvider}. It
+ * infers; it does not train.
  */
 public final class CudaBackend implements Backend {
     /** Bytes that one step of a copy moves through pinned memory. */
@@ -129,7 +129,9 @@ public final class CudaBackend implements Backend {
 
     @Override
     public Ops newOps(int threads) {
-        throw new UnavailableException("the cuda backend infers and does not train: it has no backward kernels; load the model on the cpu backend to train it");
+        throw new UnavailableException(
+                "the cuda backend infers and does not train: it has no backward kernels; load the"
+                        + " model on the cpu backend to train it");
     }
 
     @Override

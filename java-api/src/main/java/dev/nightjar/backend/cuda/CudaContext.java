@@ -10,8 +10,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
 
 /**
- * A device with its primary context, which is the one that CUDA libraries in the same process use too, and the owner of everything made
- * in it. Thread-safe.
+ * A device with its primary context, which is the one that CUDA libraries in the same process use too, and the owner of
+ * everything made in it. Thread-safe.
  */
 final class CudaContext implements AutoCloseable {
     private final CudaDriver driver;
@@ -62,9 +62,9 @@ final class CudaContext implements AutoCloseable {
     }
 
     /**
-     * Makes this the calling thread's context. To be called before driver calls by whoever comes from outside: the driver keeps the
-     * current context per operating-system thread, so what a Java thread remembers is wrong as soon as it is virtual, or some other
-     * library in the process changes it. It costs a few nanoseconds.
+     * Makes this the calling thread's context. To be called before driver calls by whoever comes from outside: the
+     * driver keeps the current context per operating-system thread, so what a Java thread remembers is wrong as soon as
+     * it is virtual, or some other library in the process changes it. It costs a few nanoseconds.
      */
     void bind() {
         driver.ctxSetCurrent(context);

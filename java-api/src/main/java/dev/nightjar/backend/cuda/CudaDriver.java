@@ -18,11 +18,13 @@ import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 
 /**
- * The CUDA driver API, as far as Nightjar needs it, without the CUDA runtime library. Methods are the functions of {@code cuda.h} without
- * {@code cu}; handles and device addresses are {@code long}. Every status but that of {@link #init} goes through {@link #check}.
+ * The CUDA driver API, as far as Nightjar needs it, without the CUDA runtime library. Methods are the functions of
+ * {@code cuda.h} without {@code cu}; handles and device addresses are {@code long}. Every status but that of {@code
+ * cuInit} goes through {@code check}.
  *
- * <p>Functions of the hot path are called through handles that the compiler knows as constants, one per signature, with the function's
- * address as first argument, and allocate nothing. All others may take their time. Thread-safe, as the driver is.
+ * <p>Functions of the hot path are called through handles that the compiler knows as constants, one per signature, with
+ * the function's address as first argument, and allocate nothing. All others may take their time. Thread-safe, as the
+ * driver is.
  */
 final class CudaDriver {
     /** System property that names the driver's library file. */
@@ -72,8 +74,8 @@ final class CudaDriver {
     }
 
     /**
-     * Finds and initialises the driver: the library named by {@value #LIBRARY_PROPERTY} or {@value #LIBRARY_VARIABLE}, else
-     * {@code libcuda.so.1}, which comes with NVIDIA's driver.
+     * Finds and initialises the driver: the library named by {@value #LIBRARY_PROPERTY} or {@value #LIBRARY_VARIABLE},
+     * else {@code libcuda.so.1}, which comes with NVIDIA's driver.
      *
      * @throws UnavailableException if there is no driver, or it finds no device, or refuses to work
      */
@@ -364,7 +366,9 @@ final class CudaDriver {
 
     // ---- graphs
 
-    /** From here on the stream's work becomes nodes of a graph; other threads may go on doing what a capture forbids. */
+    /**
+     * From here on the stream's work becomes nodes of a graph; other threads may go on doing what a capture forbids.
+     */
     void streamBeginCapture(long stream) {
         call("cuStreamBeginCapture_v2", stream, CAPTURE_MODE_THREAD_LOCAL);
     }

@@ -4,8 +4,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
 
 /**
- * The owner of one handle or address of the driver: made by {@link CudaContext#own}, which knows it until it is closed. Closing is
- * idempotent and may happen on any thread.
+ * The owner of one handle or address of the driver: made by {@link CudaContext#own}, which knows it until it is closed.
+ * Closing is idempotent and may happen on any thread.
  */
 final class CudaHandle implements AutoCloseable {
     private final CudaContext context;

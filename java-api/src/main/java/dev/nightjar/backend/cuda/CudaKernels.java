@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.Properties;
 
 /**
- * Nightjar's kernels from the resources of its kernels jar, of the build that suits a device, loaded when first asked for. What the
- * entry points want is in {@code kernels/README.md}. Thread-safe.
+ * Nightjar's kernels from the resources of its kernels jar, of the build that suits a device, loaded when first asked
+ * for. What the entry points want is in {@code kernels/README.md}. Thread-safe.
  */
 final class CudaKernels implements AutoCloseable {
     private static final String FOLDER = "dev/nightjar/kernels/";
@@ -36,8 +36,8 @@ final class CudaKernels implements AutoCloseable {
      * Chooses machine code where the jar has it, else the PTX of the highest architecture up to the device's.
      *
      * @param resources where the kernels jar is
-     * @throws UnavailableException if no kernels were built, the driver is older than the compiler that built them, or the device older
-     *         than all of them
+     * @throws UnavailableException if no kernels were built, the driver is older than the compiler that built them, or
+     *         the device older than all of them
      */
     static CudaKernels of(CudaContext context, ClassLoader resources) {
         Properties index = index(resources);

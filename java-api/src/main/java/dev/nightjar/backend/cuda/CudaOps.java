@@ -14,11 +14,11 @@ import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
- * {@link RecordingOps} by Nightjar's kernels and a {@link CudaGemm}, all on one stream. Nothing here waits for the device but
- * {@link #await}.
+ * {@link RecordingOps} by Nightjar's kernels and a {@link CudaGemm}, all on one stream. Nothing here waits for the
+ * device but {@link #await}.
  *
- * <p>Kernels get the number of rows that memory and grid are for from the host, and the number of rows that are there from the last of
- * {@code cuSeqlens} on the device, so the same launches serve every batch within the bounds.
+ * <p>Kernels get the number of rows that memory and grid are for from the host, and the number of rows that are there
+ * from the last of {@code cuSeqlens} on the device, so the same launches serve every batch within the bounds.
  */
 final class CudaOps implements RecordingOps {
     private static final int MAX_GRID_ROWS = 65_535;
@@ -36,7 +36,9 @@ final class CudaOps implements RecordingOps {
     /** What attention reads and writes at once. */
     private static final int VECTOR_BYTES = 16;
 
-    /** The attention kernels for head dimensions up to {@code headDim}; {@code shortSequences} is 0 where there is none. */
+    /**
+     * The attention kernels for head dimensions up to {@code headDim}; {@code shortSequences} is 0 where there is none.
+     */
     private record Attention(int headDim, long function, long shortSequences) {
     }
 
@@ -73,7 +75,7 @@ final class CudaOps implements RecordingOps {
     }
 
     private Attention attention(CudaKernels kernels, int headDim) {
-        boolean hasShort = type == DType.F16 || type == DType.BF16 && !kernels.build().equals("sm_75");
+        boolean hasShort = type == DType.F16 || (type == DType.BF16 && context.computeCapability() >= 80);
         return new Attention(headDim, kernels.function("attention", "attention_d" + headDim, type),
                 hasShort ? kernels.function("attention", "attention_short_d" + headDim, type) : 0);
     }

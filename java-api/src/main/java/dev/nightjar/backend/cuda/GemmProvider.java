@@ -2,7 +2,10 @@ package dev.nightjar.backend.cuda;
 
 import dev.nightjar.tensor.DType;
 
-/** Something that computes products on a device: found once per backend, then opened for each {@link CudaOps}. Thread-safe. */
+/**
+ * Something that computes products on a device: found once per backend, then opened for each {@link CudaOps}.
+ * Thread-safe.
+ */
 interface GemmProvider {
     /**
      * What a provider may use.

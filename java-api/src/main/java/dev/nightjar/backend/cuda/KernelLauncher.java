@@ -8,8 +8,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Launches kernels on one stream. Arguments are put one after the other into memory that was laid out once, which the driver copies at
- * the launch, so a launch allocates nothing. Not thread-safe; the context must be current.
+ * Launches kernels on one stream. Arguments are put one after the other into memory that was laid out once, which the
+ * driver copies at the launch, so a launch allocates nothing. Not thread-safe; the context must be current.
  */
 final class KernelLauncher implements AutoCloseable {
     private static final int MAX_ARGUMENTS = 32;

@@ -15,8 +15,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The simulated CUDA driver of {@code native/cudasim} in place of a real one, from opening to closing, and its control functions. Tests
- * that open it are skipped where it was not built.
+ * The simulated CUDA driver of {@code native/cudasim} in place of a real one, from opening to closing, and its control
+ * functions. Tests that open it are skipped where it was not built.
  */
 public final class CudaSimulator implements AutoCloseable {
     private static final Path FOLDER = Path.of(System.getProperty("nightjar.test.cudasim", "cudasim"));
