@@ -98,8 +98,8 @@ class CommandLineTest {
         JsonNode json = result.json();
         assertThat(json.propertyNames()).containsExactly("machine", "backends", "weights", "versions", "advice");
         assertThat(json.get("machine").get("java").stringValue()).startsWith(Runtime.version().toString());
-        assertThat(json.get("backends")).extracting(backend -> backend.get("name").stringValue()).containsExactly("cpu",
-                "reference");
+        assertThat(json.get("backends")).extracting(backend -> backend.get("name").stringValue())
+                .containsExactly("cuda", "cpu", "reference");
         for (JsonNode backend : json.get("backends")) {
             assertThat(backend.has("reason")).isNotEqualTo(backend.get("available").booleanValue());
         }

@@ -38,7 +38,9 @@ public final class CudaSimulator implements AutoCloseable {
 
     /** As {@link #open}, for tests that launch kernels. */
     public static CudaSimulator openWithKernels() {
-        assumeTrue(CudaSimulator.class.getResource("/dev/nightjar/kernels/kernels.properties") != null,
+        // By the class loader: the kernels are in another module.
+        ClassLoader resources = CudaSimulator.class.getClassLoader();
+        assumeTrue(resources.getResource("dev/nightjar/kernels/kernels.properties") != null,
                 "the CUDA kernels were not built");
         return open();
     }
