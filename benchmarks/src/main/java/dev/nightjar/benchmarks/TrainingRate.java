@@ -1,5 +1,6 @@
 package dev.nightjar.benchmarks;
 
+import com.sun.management.OperatingSystemMXBean;
 import dev.nightjar.backend.Backend;
 import dev.nightjar.backend.Backends;
 import dev.nightjar.backend.Ops;
@@ -13,6 +14,7 @@ import dev.nightjar.optim.ParameterGroups;
 import dev.nightjar.train.BatchBuffers;
 import dev.nightjar.train.TokenizedRows;
 import dev.nightjar.train.TrainingStep;
+import java.lang.management.ManagementFactory;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
@@ -69,10 +71,12 @@ public final class TrainingRate {
         double[] seconds = new double[steps];
         int[] all = IntStream.range(0, batchSize).toArray();
         SplitMix64 stream = new SplitMix64(SEED);
+        long cpuStarted = 0;
         for (int i = -WARMUP; i < steps; i++) {
             TokenizedRows rows = rows(stream, batchSize, length);
             if (i == 0) {
                 times.clear();
+                cpuStarted = processCpuNanos();
             }
             long started = System.nanoTime();
             step.run(rows, List.of(all), i + WARMUP, 5e-5);
@@ -87,9 +91,16 @@ public final class TrainingRate {
         double total = Arrays.stream(seconds).sum();
         Arrays.sort(seconds);
         double median = seconds[steps / 2];
-        System.out.printf(Locale.ROOT, "median step %.1f ms, fastest %.1f ms, %.1f rows/s%n", median * 1e3,
-                seconds[0] * 1e3, batchSize / median);
+        double cpuSeconds = (processCpuNanos() - cpuStarted) * 1e-9 / steps;
+        System.out.printf(Locale.ROOT,
+                "median step %.1f ms, fastest %.1f ms, %.1f rows/s, processor time %.1f ms a step%n", median * 1e3,
+                seconds[0] * 1e3, batchSize / median, cpuSeconds * 1e3);
         times.print(total, steps);
+    }
+
+    /** Of all threads: unlike a step's time it does not count what other processes took. */
+    private static long processCpuNanos() {
+        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getProcessCpuTime();
     }
 
     private static Parameters randomParameters(Backend backend, ParameterLayout layout, DistilBertConfig config) {
