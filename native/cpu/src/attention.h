@@ -12,17 +12,17 @@
 
 namespace {
 
+// Vectors of floats, and how many of them are accumulated at once: half of the registers, the others being enough for the factors.
 #if defined(__AVX512F__)
 constexpr int32_t kLanes = 16;
-constexpr int32_t kTileVectors = 4;  // 4 x 4 accumulators of 32 registers
+constexpr int32_t kAccumulators = 16;
 #elif defined(__AVX2__)
 constexpr int32_t kLanes = 8;
-constexpr int32_t kTileVectors = 2;  // 4 x 2 accumulators of 16 registers
+constexpr int32_t kAccumulators = 8;
 #else
 constexpr int32_t kLanes = 4;
-constexpr int32_t kTileVectors = 2;
+constexpr int32_t kAccumulators = 8;
 #endif
-constexpr int32_t kTileRows = 4;
 constexpr int32_t kQueryBlock = 32;
 
 typedef float Vector __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
@@ -67,11 +67,13 @@ inline __attribute__((always_inline)) void multiply_tile(int32_t k, const float*
     }
 }
 
+// V vectors' width of columns.
 template <int V>
 void multiply_columns(int32_t m, int32_t k, Left a, const float* b, int64_t ldb, bool accumulate, float* c, int64_t ldc) {
+    constexpr int32_t kRows = kAccumulators / V;
     int32_t i = 0;
-    for (; i + kTileRows <= m; i += kTileRows) {
-        multiply_tile<kTileRows, V>(k, a.data + i * a.row_stride, a.row_stride, a.col_stride, b, ldb, accumulate, c + i * ldc, ldc);
+    for (; i + kRows <= m; i += kRows) {
+        multiply_tile<kRows, V>(k, a.data + i * a.row_stride, a.row_stride, a.col_stride, b, ldb, accumulate, c + i * ldc, ldc);
     }
     for (; i < m; i++) {
         multiply_tile<1, V>(k, a.data + i * a.row_stride, a.row_stride, a.col_stride, b, ldb, accumulate, c + i * ldc, ldc);
@@ -81,10 +83,13 @@ void multiply_columns(int32_t m, int32_t k, Left a, const float* b, int64_t ldb,
 // c (m, n) = a (m, k) b (k, n), or += ; n is whole vectors, of which b's and c's rows have at least as many.
 void multiply(int32_t m, int32_t n, int32_t k, Left a, Rows b, bool accumulate, Rows c) {
     int32_t j = 0;
-    for (; j + kTileVectors * kLanes <= n; j += kTileVectors * kLanes) {
-        multiply_columns<kTileVectors>(m, k, a, b.data + j, b.ld, accumulate, c.data + j, c.ld);
+    for (; j + 4 * kLanes <= n; j += 4 * kLanes) {
+        multiply_columns<4>(m, k, a, b.data + j, b.ld, accumulate, c.data + j, c.ld);
     }
-    for (; j < n; j += kLanes) {
+    for (; j + 2 * kLanes <= n; j += 2 * kLanes) {
+        multiply_columns<2>(m, k, a, b.data + j, b.ld, accumulate, c.data + j, c.ld);
+    }
+    if (j < n) {
         multiply_columns<1>(m, k, a, b.data + j, b.ld, accumulate, c.data + j, c.ld);
     }
 }
@@ -141,8 +146,7 @@ int64_t attention_scratch(int32_t max_length, int32_t head_dim) {
     const int64_t length = padded(max_length);
     const int64_t width = padded(head_dim);
     // As attention_backward takes it, which needs more than attention.
-    return 2 * head_dim * length + 5 * max_length * width + 2 * kQueryBlock * length + kQueryBlock * width + length +
-           Dropout::kBlock;
+    return 2 * head_dim * length + 5 * max_length * width + 3 * kQueryBlock * length + kQueryBlock * width;
 }
 
 // One pair's place in the packed matrices.
@@ -169,13 +173,6 @@ struct Head {
     int64_t in_out() const { return begin * dim + int64_t{head} * head_dim; }
     uint32_t dropout_row(int32_t query) const { return static_cast<uint32_t>(head) << 16 | static_cast<uint32_t>(query); }
 };
-
-// Factors of one row of attention weights; `out` has room for a whole block past the end.
-void weight_factors(const Dropout& dropout, const Head& h, int32_t query, uint32_t key, float* out) {
-    for (int32_t begin = 0; begin < h.length; begin += Dropout::kBlock) {
-        dropout.factors(begin, h.dropout_row(query), key, out + begin);
-    }
-}
 
 void attend(const Head& h, const float* qkv, uint32_t key, const Dropout& dropout, int32_t heads, float* log_sum_exp,
             float* out, Scratch scratch) {
@@ -212,9 +209,9 @@ void attend(const Head& h, const float* qkv, uint32_t key, const Dropout& dropou
             if (log_sum_exp) {
                 log_sum_exp[int64_t{h.begin + first + i} * heads + h.head] = max + __builtin_logf(sum);
             }
-            if (dropout.active()) {
-                dropout.apply(row, length, h.dropout_row(first + i), key, row);
-            }
+        }
+        if (dropout.active()) {
+            dropout.apply(scores.data, scores.ld, count, length, h.dropout_row(first), key, scores.data);
         }
         multiply(count, width, length, {scores.data, scores.ld, 1}, values, false, result);
         store_rows(count, h.head_dim, result, 1.0f, out + h.in_out() + first * h.dim, h.dim);
@@ -243,7 +240,7 @@ struct Backward {
     Rows weights;
     Rows d_scores;
     Rows d_queries;
-    float* factors;
+    Rows factors;
 
     Backward(const Head& h, Scratch scratch) {
         const int32_t length = padded(h.length);
@@ -258,7 +255,7 @@ struct Backward {
         weights = scratch.rows(kQueryBlock, length);
         d_scores = scratch.rows(kQueryBlock, length);
         d_queries = scratch.rows(kQueryBlock, width);
-        factors = scratch.next;
+        factors = scratch.rows(kQueryBlock, length);
     }
 };
 
@@ -300,6 +297,9 @@ void attend_backward(const Head& h, const float* qkv, const float* out, const fl
         const int32_t count = length - first < kQueryBlock ? length - first : kQueryBlock;
         multiply(count, padded(length), h.head_dim, {b.queries[first], b.queries.ld, 1}, b.keys_transposed, false, b.weights);
         multiply(count, padded(length), h.head_dim, {b.d_out[first], b.d_out.ld, 1}, b.values_transposed, false, b.d_scores);
+        if (dropout.active()) {
+            dropout.apply(nullptr, b.factors.ld, count, length, h.dropout_row(first), key, b.factors.data);
+        }
         for (int32_t i = 0; i < count; i++) {
             const int64_t query = first + i;
             float delta = 0;
@@ -309,11 +309,8 @@ void attend_backward(const Head& h, const float* qkv, const float* out, const fl
             for (int32_t c = 0; c < h.head_dim; c++) {
                 delta += d[c] * o[c];
             }
-            if (dropout.active()) {
-                weight_factors(dropout, h, first + i, key, b.factors);
-            }
             softmax_backward_row(length, log_sum_exp[(h.begin + query) * heads + h.head], delta,
-                                 dropout.active() ? b.factors : nullptr, b.weights[i], b.d_scores[i]);
+                                 dropout.active() ? b.factors[i] : nullptr, b.weights[i], b.d_scores[i]);
         }
         const bool accumulate = first > 0;
         multiply(length, width, count, {b.weights.data, 1, b.weights.ld}, {b.d_out[first], b.d_out.ld}, accumulate, b.d_values);

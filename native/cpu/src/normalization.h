@@ -50,7 +50,7 @@ void embedding(int32_t begin, int32_t end, int32_t dim, const int32_t* ids, cons
         add_rows(words + int64_t{ids[t]} * dim, places + int64_t{positions[t]} * dim, dim, argument);
         normalise_row(argument, dim, gamma, beta, epsilon, stats ? stats + 2 * int64_t{t} : nullptr, row);
         if (dropout.active()) {
-            dropout.apply(row, dim, rows.row(t), rows.key(t), row);
+            dropout.apply(row, dim, 1, dim, rows.row(t), rows.key(t), row);
         }
     }
 }
@@ -79,7 +79,7 @@ void residual_layer_norm(int32_t begin, int32_t end, int32_t dim, const int32_t*
         float* __restrict row = x + at;
         const float* __restrict shortcut = residual + at;
         if (dropout.active()) {
-            dropout.apply(row, dim, rows.row(t), rows.key(t), row);
+            dropout.apply(row, dim, 1, dim, rows.row(t), rows.key(t), row);
         }
         for (int32_t c = 0; c < dim; c++) {
             row[c] += shortcut[c];
@@ -130,7 +130,7 @@ void dropout_rows(int32_t begin, int32_t end, int32_t dim, const int32_t* positi
     const TokenRows rows{positions, sequences, keys};
     for (int32_t t = begin; t < end; t++) {
         const int64_t at = int64_t{t} * dim;
-        dropout.apply(x + at, dim, rows.row(t), rows.key(t), out + at);
+        dropout.apply(x + at, dim, 1, dim, rows.row(t), rows.key(t), out + at);
     }
 }
 

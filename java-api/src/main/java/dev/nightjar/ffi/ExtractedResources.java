@@ -48,18 +48,26 @@ final class ExtractedResources implements AutoCloseable {
     private record Resource(String name, URL url, long size, long crc) {
     }
 
-    static ExtractedResources of(String folder, String file, String... companions) throws IOException {
-        URL url = find(folder, file);
+    /**
+     * Finds and, where necessary, extracts resources.
+     *
+     * @param cache where extracted files may stay
+     * @throws FileNotFoundException if one is missing
+     * @throws IOException if one cannot be written, or is not what its jar promises
+     */
+    static ExtractedResources of(ClassLoader loader, Path cache, String folder, String file, String... companions)
+            throws IOException {
+        URL url = find(loader, folder, file);
         if (url.getProtocol().equals("file")) {
             return new ExtractedResources(parentOf(url), false);
         }
         List<Resource> resources = new ArrayList<>();
         resources.add(describe(file, url));
         for (String companion : companions) {
-            resources.add(describe(companion, find(folder, companion)));
+            resources.add(describe(companion, find(loader, folder, companion)));
         }
         try {
-            return new ExtractedResources(extract(resources, cacheDirectory(resources)), false);
+            return new ExtractedResources(extract(resources, cache.resolve(contentName(resources))), false);
         } catch (IOException e) {
             return temporary(resources, e);
         }
@@ -93,8 +101,8 @@ final class ExtractedResources implements AutoCloseable {
         }
     }
 
-    private static URL find(String folder, String file) throws FileNotFoundException {
-        URL url = ExtractedResources.class.getClassLoader().getResource(folder + "/" + file);
+    private static URL find(ClassLoader loader, String folder, String file) throws FileNotFoundException {
+        URL url = loader.getResource(folder + "/" + file);
         if (url == null) {
             throw new FileNotFoundException(folder + "/" + file + " is not on the class path");
         }
@@ -122,16 +130,21 @@ final class ExtractedResources implements AutoCloseable {
         }
     }
 
-    private static Path cacheDirectory(List<Resource> resources) {
+    /** The user's cache directory for this library. */
+    static Path userCache() {
         String configured = System.getenv("XDG_CACHE_HOME");
         Path cache = configured != null && !configured.isEmpty()
                 ? Path.of(configured)
                 : Path.of(System.getProperty("user.home"), ".cache");
+        return cache.resolve("nightjar");
+    }
+
+    private static String contentName(List<Resource> resources) {
         long content = 0;
         for (Resource resource : resources) {
             content = content * 31 + resource.crc + resource.size;
         }
-        return cache.resolve("nightjar").resolve(resources.getFirst().name + "-" + Long.toHexString(content));
+        return resources.getFirst().name + "-" + Long.toHexString(content);
     }
 
     private static Path extract(List<Resource> resources, Path directory) throws IOException {

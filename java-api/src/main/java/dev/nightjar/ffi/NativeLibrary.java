@@ -48,7 +48,8 @@ public final class NativeLibrary {
      */
     public static NativeLibrary load(String folder, String file, String... companions) {
         String resource = folder + "/" + file;
-        try (ExtractedResources files = ExtractedResources.of(folder, file, companions)) {
+        try (ExtractedResources files = ExtractedResources.of(NativeLibrary.class.getClassLoader(),
+                ExtractedResources.userCache(), folder, file, companions)) {
             return open(resource, files.directory().resolve(file));
         } catch (IOException e) {
             throw new UnavailableException("native library " + resource + " cannot be extracted: " + e.getMessage(), e);

@@ -1,0 +1,70 @@
+package dev.nightjar.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+class BackendsTest {
+    @Test
+    void autoIsTheCpuBackendHere() {
+        try (Backend backend = Backends.open("auto")) {
+            assertThat(backend.name()).isEqualTo("cpu");
+            assertThat(backend.details()).containsKeys("kernels", "matrix products");
+        }
+    }
+
+    @Test
+    void aNameIsThatBackendOrRefused() {
+        try (Backend backend = Backends.open("reference")) {
+            assertThat(backend.name()).isEqualTo("reference");
+        }
+        assertThatThrownBy(() -> Backends.open("tpu")).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("tpu").hasMessageContaining("cpu");
+    }
+
+    @Test
+    void explainsEveryBackend() {
+        assertThat(Backends.explain()).extracting(Backends.Explanation::name).containsExactly("cpu", "reference");
+        assertThat(Backends.explain()).allMatch(Backends.Explanation::available);
+    }
+
+    /** Without the jars that bring libraries the cpu backend is still there, slower, and says why. */
+    @Test
+    void withoutLibrariesTheCpuBackendIsPureJavaAndSaysWhy() throws IOException, InterruptedException {
+        String classPath = Stream.of("java.class.path", "jdk.module.path").map(name -> System.getProperty(name, ""))
+                .flatMap(path -> Arrays.stream(path.split(File.pathSeparator)))
+                .filter(entry -> !entry.isEmpty()
+                        && !entry.matches(".*/(dnnl|nightjar-native)-[^/]*\\.jar|.*/native/target/classes/?"))
+                .collect(Collectors.joining(File.pathSeparator))
+                + File.pathSeparator + Path.of("target", "classes").toAbsolutePath()
+                + File.pathSeparator + Path.of("target", "test-classes").toAbsolutePath();
+        Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx256m", "-cp", classPath, WithoutLibraries.class.getName()).redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        assertThat(output).contains("kernels=pure Java (dev/nightjar/native/")
+                .contains("libnightjar_cpu.so is not on the class path")
+                .contains("matrix products=pure Java (org/bytedeco/dnnl/")
+                .contains("libdnnl.so.3 is not on the class path");
+    }
+
+    /** What the child process runs. */
+    static final class WithoutLibraries {
+        private WithoutLibraries() {
+        }
+
+        public static void main(String[] args) {
+            try (Backend backend = Backends.open("cpu")) {
+                System.out.println(backend.details());
+            }
+        }
+    }
+}
