@@ -16,7 +16,7 @@ std::string kernel(const std::string& body) {
 struct Result {
     CUresult status;
     std::vector<U32> out;
-    std::string check;   // of the first finding
+    std::string check, message;  // of the first finding
     int line = -1, thread = -1;
 };
 
@@ -32,6 +32,7 @@ Result run(const std::string& body, unsigned threads = 32, unsigned grid = 1, in
     cudasimFinding finding;
     if (cudasimGetError(0, &finding) == 0) {
         r.check = finding.check;
+        r.message = finding.message;
         r.line = finding.line;
         r.thread = finding.thread[0];
         CHECK(std::string(finding.kernel) == "k");
@@ -201,6 +202,26 @@ TEST(checks_name_the_place) {
     expect("\n setp.lt.u32 %q, %i, 40;\n @%q bra A;\n exit;\nA: bar.sync 0;", "barrier-divergence", kLine + 3, 32, CUDA_SUCCESS);
     expect("\n setp.lt.u32 %q, %i, 16; @!%q exit; .reg .b32 %m<4>;\n ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%x}, [%y];", "warp-sync", kLine + 1, 0, CUDA_ERROR_LAUNCH_FAILED);
     expect("\n trap;", "assertion", kLine, 0, CUDA_ERROR_LAUNCH_FAILED);
+}
+
+// All lanes count in one word, then read it: __syncwarp orders their atomic writes and the reads, nothing else does.
+TEST(atomics_of_one_warp_are_ordered_by_a_warp_barrier) {
+    const auto body = [](const char* barrier) {
+        return std::string(" .shared .align 4 .b32 c; setp.eq.u32 %q, %i, 0; @%q st.shared.u32 [c], 0; bar.sync 0;\n"
+                           " atom.shared.add.u32 %x, [c], 1;\n") + barrier + "\n ld.shared.u32 %y, [c]; st.global.u32 [%o], %y;";
+    };
+    EXPECT_OUT(run(body("bar.warp.sync -1;")), 32, +[](U32) -> U32 { return 32; });
+    const Result unordered = run(body(""));
+    CHECK_EQ(unordered.check, std::string("shared-race"));
+    CHECK_EQ(unordered.thread, 0);
+    CHECK(unordered.message.find("several threads wrote") != std::string::npos);
+    // Atomic writes of two warps: a barrier of one warp does not order them.
+    CHECK_EQ(run(body("bar.warp.sync -1;"), 64).check, std::string("shared-race"));
+    // A plain write where lanes counted before.
+    const Result write = run(" .shared .align 4 .b32 c; setp.eq.u32 %q, %i, 0; @%q st.shared.u32 [c], 0; bar.sync 0;\n"
+                             " red.shared.add.u32 [c], 1;\n @%q st.shared.u32 [c], 77;");
+    CHECK_EQ(write.check, std::string("shared-race"));
+    CHECK(write.message.find("several threads wrote") != std::string::npos);
 }
 
 TEST(deferred_free_and_leaks) {

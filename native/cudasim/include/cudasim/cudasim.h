@@ -50,7 +50,8 @@ CUDASIM_API long long cudasimGetOption(const char *name);
 /*
  * One finding of a check. `check` is one of
  *   out-of-bounds, misaligned, use-after-free, double-free, invalid-free, uninitialized, shared-race, barrier-divergence, warp-sync, deadlock,
- *   timeout, leak, launch (bad geometry, arguments or shared memory), assertion, unsupported, api.
+ *   timeout, leak, launch (bad geometry, arguments or shared memory), assertion, unsupported, api (a handle that was
+ *   destroyed or never created).
  * Findings of the same check at the same instruction of the same kernel are one finding; `count` says how often it occurred, the rest
  * describes the first occurrence. Fields that do not apply are "" or -1. The strings live until the next cudasimReset or cudasimClear.
  */

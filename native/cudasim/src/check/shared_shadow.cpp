@@ -18,12 +18,21 @@ void SharedShadow::reset(std::size_t bytes, unsigned warps) {
 }
 
 // Of a thread or of several threads of one warp.
-unsigned SharedShadow::warpOf(std::uint16_t who) { return who >= kManyOfWarp ? who - kManyOfWarp : (who - 1U) / kWarpSize; }
+unsigned SharedShadow::warpOf(std::uint16_t who) {
+    return who >= kManyOfWarp ? who - kManyOfWarp : (who - 1U) / kWarpSize;
+}
+
+int SharedShadow::threadOf(std::uint16_t who) { return who >= kManyOfWarp ? kManyThreads : who - 1; }
+
+// `who` and another thread of `warp`: "many", if possible of one warp, which a bar.warp.sync orders.
+std::uint16_t SharedShadow::merged(std::uint16_t who, unsigned warp) {
+    return who != kMany && warpOf(who) == warp ? static_cast<std::uint16_t>(kManyOfWarp + warp) : kMany;
+}
 
 bool SharedShadow::ordered(std::uint16_t who, std::uint16_t clock, std::uint16_t me, const View& view) const {
     if (clock < full_ || who == me) return true;
     if (who == kMany) {
-        // Which threads these were is forgotten. After barriers of only some warps one ordered warp is taken for all of them.
+        // Which threads these were is forgotten. After barriers of only some warps one ordered warp is taken for all.
         if (!partial_) return false;
         for (unsigned w = 0; w < warps_; ++w) {
             if (w != view.warp && known_[std::size_t{view.warp} * warps_ + w] >= clock) return true;
@@ -42,18 +51,19 @@ Hazard SharedShadow::read(std::size_t offset, unsigned bytes, unsigned thread, V
         if (cell->writeClock >= full_) [[unlikely]] {
             if (cell->writer == 0) return Hazard::Uninitialized;
             const auto writer = static_cast<std::uint16_t>(cell->writer & ~kStrong);
-            if (!(view.strong && (cell->writer & kStrong) != 0) && !ordered(writer, cell->writeClock, me, view)) {
-                other = writer == kMany ? kManyThreads : writer - 1;
+            const bool bothStrong = view.strong && (cell->writer & kStrong) != 0;
+            if (!bothStrong && !ordered(writer, cell->writeClock, me, view)) {
+                other = threadOf(writer);
                 return Hazard::ReadAfterWrite;
             }
         } else if (cell->writer == 0) [[unlikely]] {
             return Hazard::Uninitialized;
         }
         if (view.strong) continue;
-        // Keep the reader that is hardest to be ordered with: one of this clock, or "many" of them, if possible of one warp, which a bar.warp.sync orders.
-        const bool stale = cell->reader == 0 || cell->readClock < full_ || ordered(cell->reader, cell->readClock, me, view);
-        if (stale) cell->reader = me;
-        else if (cell->reader != kMany) cell->reader = warpOf(cell->reader) == view.warp ? static_cast<std::uint16_t>(kManyOfWarp + view.warp) : kMany;
+        // Keep the reader that is hardest to be ordered with: one of this clock, or "many" of them.
+        const bool stale = cell->reader == 0 || cell->readClock < full_ ||
+                           ordered(cell->reader, cell->readClock, me, view);
+        cell->reader = stale ? me : merged(cell->reader, view.warp);
         cell->readClock = view.clock;
     }
     return Hazard::None;
@@ -65,18 +75,19 @@ Hazard SharedShadow::write(std::size_t offset, unsigned bytes, unsigned thread, 
     Hazard hazard = Hazard::None;
     for (Cell* const end = cell + bytes; cell != end; ++cell) {
         std::uint16_t becomes = view.strong ? me | kStrong : me;
-        if (cell->readClock >= full_ && cell->reader != 0 && !ordered(cell->reader, cell->readClock, me, view)) [[unlikely]] {
+        if (cell->readClock >= full_ && cell->reader != 0 &&
+            !ordered(cell->reader, cell->readClock, me, view)) [[unlikely]] {
             hazard = Hazard::WriteAfterRead;
-            other = cell->reader >= kManyOfWarp ? kManyThreads : cell->reader - 1;
+            other = threadOf(cell->reader);
         }
         if (cell->writeClock >= full_ && cell->writer != 0) {
             const auto writer = static_cast<std::uint16_t>(cell->writer & ~kStrong);
             if (!ordered(writer, cell->writeClock, me, view)) [[unlikely]] {
                 if (view.strong && (cell->writer & kStrong) != 0) {
-                    becomes = kMany | kStrong;
+                    becomes = merged(writer, view.warp) | kStrong;
                 } else {
                     hazard = Hazard::WriteAfterWrite;
-                    other = writer == kMany ? kManyThreads : writer - 1;
+                    other = threadOf(writer);
                 }
             }
         }
@@ -111,7 +122,8 @@ void SharedShadow::warpBarrier(unsigned warp) {
     if (++clock_[warp] >= kLastClock) renumber();
 }
 
-// The clocks are about to overflow: start again, taking everything so far as ordered. That can hide a race once in 65000 barriers, never invent one.
+// The clocks are about to overflow: start again, taking everything so far as ordered. That can hide a race once in
+// 65000 barriers, never invent one.
 void SharedShadow::renumber() {
     for (Cell& cell : cells_) {
         cell.reader = 0;

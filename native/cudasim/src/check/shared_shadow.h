@@ -1,9 +1,10 @@
 // Race and initialisation checking of one block's shared memory.
 //
-// Every byte remembers who last wrote and who last read it, and when. "When" is a clock per warp that a barrier advances; each warp knows up to which clock
-// of every other warp it is ordered (a vector clock). Two accesses of one byte by different threads, one of them a write, race unless a
-// barrier - or, within a warp, a bar.warp.sync - orders them. Accesses that are strong in PTX's sense (atomic, volatile, relaxed, acquire,
-// release) do not race with each other.
+// Every byte remembers who last wrote and who last read it, and when. "When" is a clock per warp that a barrier
+// advances; each warp knows up to which clock of every other warp it is ordered (a vector clock). Two accesses of one
+// byte by different threads, one of them a write, race unless a barrier - or, within a warp, a bar.warp.sync - orders
+// them. Accesses that are strong in PTX's sense (atomic, volatile, relaxed, acquire, release) do not race with each
+// other.
 #pragma once
 
 #include <algorithm>
@@ -43,8 +44,9 @@ public:
 
 private:
     struct Cell {
-        std::uint16_t writer = 0;  // 0 nobody, else thread + 1, kMany; kStrong added when the access was strong
-        std::uint16_t reader = 0;  // 0 nobody, else thread + 1, kManyOfWarp + warp, kMany
+        // 0 nobody, else thread + 1, kManyOfWarp + warp, kMany. kStrong is added to a writer whose access was strong.
+        std::uint16_t writer = 0;
+        std::uint16_t reader = 0;
         std::uint16_t writeClock = 0;
         std::uint16_t readClock = 0;
     };
@@ -53,6 +55,8 @@ private:
     static constexpr std::uint16_t kManyOfWarp = 0x4000;
 
     static unsigned warpOf(std::uint16_t who);
+    static int threadOf(std::uint16_t who);
+    static std::uint16_t merged(std::uint16_t who, unsigned warp);
     bool ordered(std::uint16_t who, std::uint16_t clock, std::uint16_t me, const View& view) const;
     void renumber();
 
@@ -61,7 +65,8 @@ private:
     bool partial_ = false;               // a barrier of only some warps happened
     std::uint16_t full_ = 0;             // accesses at clocks below are ordered for everybody
     std::vector<std::uint16_t> clock_;   // per warp
-    std::vector<std::uint16_t> known_;   // [warp][other]: accesses of `other` up to this clock are ordered before what `warp` does now
+    // [warp][other]: accesses of `other` up to this clock are ordered before what `warp` does now
+    std::vector<std::uint16_t> known_;
 };
 
 }  // namespace cudasim

@@ -13,7 +13,7 @@ GraphNode& nodeOf(Graph& graph, CUgraphNode handle) {
     for (const auto& n : graph.nodes) {
         if (n.get() == reinterpret_cast<GraphNode*>(handle)) return *n;
     }
-    throw ApiError{CUDA_ERROR_INVALID_VALUE};
+    throwNoSuchHandle("node of the graph", handle, CUDA_ERROR_INVALID_VALUE);
 }
 
 GraphNode& nodeOf(Driver& d, CUgraphNode handle) {
@@ -22,7 +22,7 @@ GraphNode& nodeOf(Driver& d, CUgraphNode handle) {
             if (n.get() == reinterpret_cast<GraphNode*>(handle)) return *n;
         }
     }
-    throw ApiError{CUDA_ERROR_INVALID_VALUE};
+    throwNoSuchHandle("node of a graph", handle, CUDA_ERROR_INVALID_VALUE);
 }
 
 std::unique_ptr<GraphExec> compile(const Graph& graph) {
@@ -33,22 +33,25 @@ std::unique_ptr<GraphExec> compile(const Graph& graph) {
         exec->types.push_back(n->work->type);
         exec->nodes.push_back(n);
         std::vector<std::size_t> before;
-        for (const GraphNode* dependency : n->dependencies) before.push_back(static_cast<std::size_t>(std::find(order.begin(), order.end(), dependency) - order.begin()));
+        for (const GraphNode* dependency : n->dependencies) {
+            before.push_back(static_cast<std::size_t>(std::find(order.begin(), order.end(), dependency) - order.begin()));
+        }
         std::sort(before.begin(), before.end());
         exec->dependencies.push_back(std::move(before));
     }
     return exec;
 }
 
-CUresult instantiate(CUgraphExec* out, CUgraph handle) {
+CUresult instantiate(CUgraphExec* out, CUgraph handle, const char* caller = __builtin_FUNCTION()) {
     return api(Needs::Context, [&](Driver& d) {
         if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
         d.insert(d.graphExecs, out, compile(d.lookup(d.graphs, handle)));
         return CUDA_SUCCESS;
-    });
+    }, caller);
 }
 
-CUresult addNode(CUgraphNode* out, CUgraph handle, const CUgraphNode* dependencies, std::size_t count, const std::function<Work(Driver&)>& make) {
+CUresult addNode(CUgraphNode* out, CUgraph handle, const CUgraphNode* dependencies, std::size_t count,
+                 const std::function<Work(Driver&)>& make, const char* caller = __builtin_FUNCTION()) {
     return api(Needs::Context, [&](Driver& d) {
         if (out == nullptr || (dependencies == nullptr && count != 0)) return CUDA_ERROR_INVALID_VALUE;
         Graph& graph = d.lookup(d.graphs, handle);
@@ -56,7 +59,7 @@ CUresult addNode(CUgraphNode* out, CUgraph handle, const CUgraphNode* dependenci
         for (std::size_t i = 0; i < count; ++i) before.push_back(&nodeOf(graph, dependencies[i]));
         *out = reinterpret_cast<CUgraphNode>(graph.add(std::make_shared<const Work>(make(d)), std::move(before)));
         return CUDA_SUCCESS;
-    });
+    }, caller);
 }
 
 Work memsetWork(Driver& d, const CUDA_MEMSET_NODE_PARAMS& p) {

@@ -70,7 +70,7 @@ CUresult launch(Driver& d, CUDA_KERNEL_NODE_PARAMS params, CUstream stream, bool
 
 Work kernelWork(Driver& d, const CUDA_KERNEL_NODE_PARAMS& params, bool cooperative) {
     auto* f = reinterpret_cast<Function*>(params.func);
-    if (!d.functions.contains(f)) throw ApiError{CUDA_ERROR_INVALID_HANDLE};
+    if (!d.functions.contains(f)) throwNoSuchHandle("function", f, CUDA_ERROR_INVALID_HANDLE);
     checkGeometry(d, *f, params);
     Work work;
     work.type = CU_GRAPH_NODE_TYPE_KERNEL;

@@ -98,7 +98,7 @@ CUresult load(Driver& d, CUmodule* out, const void* image, unsigned count, CUjit
 
 Function& functionOf(Driver& d, CUfunction handle) {
     auto* f = reinterpret_cast<Function*>(handle);
-    if (!d.functions.contains(f)) throw ApiError{CUDA_ERROR_INVALID_HANDLE};
+    if (!d.functions.contains(f)) throwNoSuchHandle("function", f, CUDA_ERROR_INVALID_HANDLE);
     return *f;
 }
 

@@ -25,7 +25,7 @@ CUresult createStream(CUstream* out, unsigned flags, int priority) {
     });
 }
 
-CUresult record(CUevent handle, CUstream streamHandle) {
+CUresult record(CUevent handle, CUstream streamHandle, const char* caller = __builtin_FUNCTION()) {
     return api(Needs::Context, [&](Driver& d) {
         Event& e = d.lookup(d.events, handle);
         Stream& s = d.stream(streamHandle);
@@ -44,7 +44,7 @@ CUresult record(CUevent handle, CUstream streamHandle) {
         d.enqueue(s, std::move(work));
         e.recorded = s.last;
         return CUDA_SUCCESS;
-    });
+    }, caller);
 }
 
 }  // namespace

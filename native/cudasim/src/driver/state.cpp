@@ -25,6 +25,12 @@ void reportAtExit() {
 
 }  // namespace
 
+void throwNoSuchHandle(const char* kind, const void* handle, CUresult result) {
+    char address[32];
+    std::snprintf(address, sizeof address, "%p", handle);
+    throw ApiError{result, std::string(address) + " is no " + kind + " that is alive: destroyed, or never created"};
+}
+
 Driver& Driver::get() {
     // Never destroyed: threads and static destructors of the program may call until the very end.
     static Driver* const driver = [] {
@@ -209,7 +215,8 @@ std::string Driver::reportJson() {
         const auto triple = [](const std::array<std::uint32_t, 3>& v) {
             return "[" + std::to_string(v[0]) + "," + std::to_string(v[1]) + "," + std::to_string(v[2]) + "]";
         };
-        out += (i == 0 ? "\n " : ",\n ") + ("{\"kernel\": " + jsonString(l.kernel)) + ", \"grid\": " + triple(l.grid) + ", \"block\": " + triple(l.block) + ", \"counters\": {";
+        out += (i == 0 ? "\n " : ",\n ") + ("{\"kernel\": " + jsonString(l.kernel)) + ", \"grid\": " + triple(l.grid) +
+               ", \"block\": " + triple(l.block) + ", \"counters\": {";
         for (std::size_t c = 0; c < kCounters; ++c) {
             out += (c == 0 ? "\"" : ", \"") + std::string(kCounterNames[c]) + "\": " + std::to_string(l.counters[static_cast<Counter>(c)]);
         }

@@ -23,7 +23,11 @@ namespace cudasim {
 /// Thrown inside an API function; becomes its result.
 struct ApiError {
     CUresult result;
+    std::string misuse{};  // what only a wrong program does: becomes a finding `api`. Empty for other errors
 };
+
+/// A handle that names nothing alive: never created, or destroyed.
+[[noreturn]] void throwNoSuchHandle(const char* kind, const void* handle, CUresult result);
 
 /// Something that a stream executes or a graph's node holds.
 struct Work {
@@ -43,6 +47,7 @@ struct Context {
     bool primary = false;
     unsigned retained = 0;
     unsigned flags = 0;
+    static constexpr const char* kKind = "context";
 };
 
 struct Module;
@@ -62,6 +67,7 @@ struct Module {
         std::size_t bytes;
     };
     std::map<std::string, Global> globals;
+    static constexpr const char* kKind = "module";
 };
 
 struct Graph;
@@ -77,6 +83,7 @@ struct Graph {
     GraphNode* add(std::shared_ptr<const Work> work, std::vector<GraphNode*> dependencies);
     /// Nodes in an order of execution. @throws ApiError when there is a cycle
     std::vector<GraphNode*> ordered() const;
+    static constexpr const char* kKind = "graph";
 };
 
 struct GraphExec {
@@ -84,6 +91,7 @@ struct GraphExec {
     std::vector<CUgraphNodeType> types;
     std::vector<std::vector<std::size_t>> dependencies;
     std::vector<const GraphNode*> nodes;  // of the graph it was made from, to find a node again
+    static constexpr const char* kKind = "executable graph";
 };
 
 struct Stream {
@@ -98,6 +106,7 @@ struct Stream {
     bool captureInvalid = false;
     unsigned long long captureId = 0;
     std::vector<GraphNode*> captureTail;
+    static constexpr const char* kKind = "stream";
 };
 
 struct Event {
@@ -106,6 +115,7 @@ struct Event {
     double milliseconds = 0;  // when the record was executed
     Graph* capturing = nullptr;
     std::vector<GraphNode*> captureTail;
+    static constexpr const char* kKind = "event";
 };
 
 struct LaunchRecord {
@@ -150,7 +160,7 @@ public:
     template <class T>
     T& lookup(Handles<T>& table, const void* handle, CUresult otherwise = CUDA_ERROR_INVALID_HANDLE) {
         const auto it = table.find(handle);
-        if (it == table.end()) throw ApiError{otherwise};
+        if (it == table.end()) throwNoSuchHandle(T::kKind, handle, otherwise);
         return *it->second;
     }
     template <class T, class H>
@@ -181,9 +191,9 @@ private:
 /// Which of the preconditions of an API function hold for it.
 enum class Needs { Nothing, Init, Context };
 
-/// Runs the body of an API function: lock, preconditions, errors.
+/// Runs the body of an API function: lock, preconditions, errors. `caller` is its name in findings.
 template <class F>
-CUresult api(Needs needs, F body) {
+CUresult api(Needs needs, F body, const char* caller = __builtin_FUNCTION()) {
     Driver& driver = Driver::get();
     const std::lock_guard lock(driver.mutex);
     if (needs != Needs::Nothing && !driver.initialised) return CUDA_ERROR_NOT_INITIALIZED;
@@ -194,6 +204,7 @@ CUresult api(Needs needs, F body) {
     try {
         return body(driver);
     } catch (const ApiError& e) {
+        if (!e.misuse.empty()) driver.findings.report("api", caller, e.misuse);
         return e.result;
     } catch (const std::bad_alloc&) {
         return CUDA_ERROR_OUT_OF_MEMORY;

@@ -9,7 +9,8 @@
 namespace cudasim {
 namespace {
 
-// a, base, imm: source address; b (32 bits, or 64 when count is 2) + mode: destination; e: bytes; c: slot of the source bytes when d is 1
+// a, base, imm: source address; b (32 bits, or 64 when count is 2) + mode: destination; e: bytes; c: slot of the source
+// bytes when d is 1
 void runCopy(Warp& w, const Instr& in, std::uint32_t mask) {
     PendingCopy copy{};
     copy.instr = &in;
@@ -20,7 +21,8 @@ void runCopy(Warp& w, const Instr& in, std::uint32_t mask) {
     formAddresses(w, in, mask, addresses);
     std::uint32_t reading = mask;
     for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-        copy.to[lane] = in.count == 2 ? w.slot<std::uint64_t>(in.b)[lane] + in.mode - (w.slot<std::uint64_t>(in.b)[lane] >= kSharedWindow ? kSharedWindow : 0)
+        copy.to[lane] = in.count == 2 ? w.slot<std::uint64_t>(in.b)[lane] + in.mode -
+                                            (w.slot<std::uint64_t>(in.b)[lane] >= kSharedWindow ? kSharedWindow : 0)
                                       : std::uint64_t{w.slot<std::uint32_t>(in.b)[lane] + in.mode};
         const std::uint32_t source = in.d != 0 ? std::min(w.slot<std::uint32_t>(in.c)[lane], in.e) : in.e;
         copy.sourceBytes[lane] = static_cast<std::uint8_t>(source);

@@ -1,4 +1,5 @@
-// atom and red: one compare-and-swap loop over the operation on the value's bits, so that blocks on other threads of the host see it as one step.
+// atom and red: one compare-and-swap loop over the operation on the value's bits, so that blocks on other threads of
+// the host see it as one step.
 #include <algorithm>
 #include <atomic>
 
@@ -16,7 +17,9 @@ template <class T>
 T apply(Op op, T old, T operand, T compare) {
     switch (op) {
         case Op::Exch: return operand;
-        case Op::Cas: return std::bit_cast<UnsignedOf<sizeof(T)>>(old) == std::bit_cast<UnsignedOf<sizeof(T)>>(compare) ? operand : old;
+        case Op::Cas:
+            return std::bit_cast<UnsignedOf<sizeof(T)>>(old) == std::bit_cast<UnsignedOf<sizeof(T)>>(compare) ? operand
+                                                                                                              : old;
         default: break;
     }
     if constexpr (std::is_integral_v<T>) {
@@ -65,8 +68,8 @@ T atomically(std::byte* p, Op op, T operand, T compare) {
     }
 }
 
-// a: address, b: operand, c: the new value of cas (whose operand is what it compares with); count 2: red, without a result.
-// Vector forms (.v2, .v4) have their operands in slots from `extra`, results first; e is their number.
+// a: address, b: operand, c: the new value of cas (whose operand is what it compares with); count 2: red, without a
+// result. Vector forms (.v2, .v4) have their operands in slots from `extra`, results first; e is their number.
 template <class T>
 void runAtomic(Warp& w, const Instr& in, std::uint32_t mask) {
     LaneAddresses addresses;
@@ -80,7 +83,8 @@ void runAtomic(Warp& w, const Instr& in, std::uint32_t mask) {
         for (std::uint32_t i = 0; i < in.e; ++i) {
             const T b = Lanes<T>(w, slots[in.e + i])[lane];
             const T c = Lanes<T>(w, op == Op::Cas ? in.c : slots[in.e + i])[lane];
-            const T old = op == Op::Cas ? atomically(pointers[lane], op, c, b) : atomically(pointers[lane] + i * sizeof(T), op, b, b);
+            const T old = op == Op::Cas ? atomically(pointers[lane], op, c, b)
+                                        : atomically(pointers[lane] + i * sizeof(T), op, b, b);
             if (in.count != 2) Lanes<T>(w, slots[i]).set(lane, old);
         }
     }

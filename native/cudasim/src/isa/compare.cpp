@@ -9,7 +9,9 @@ namespace cudasim {
 namespace {
 
 // lo, ls, hi, hs are unsigned lt, le, gt, ge. The ...u forms hold for unordered operands, too.
-enum Compare : std::uint32_t { kEq, kNe, kLt, kLe, kGt, kGe, kLo, kLs, kHi, kHs, kEqu, kNeu, kLtu, kLeu, kGtu, kGeu, kNum, kNan };
+enum Compare : std::uint32_t {
+    kEq, kNe, kLt, kLe, kGt, kGe, kLo, kLs, kHi, kHs, kEqu, kNeu, kLtu, kLeu, kGtu, kGeu, kNum, kNan
+};
 
 template <Compare C, class T>
 bool compare(T a, T b) {
@@ -51,7 +53,10 @@ std::uint32_t compareLanes(Warp& w, const Instr& in, std::uint32_t mask, bool ft
     const Lanes<T> a(w, in.a), b(w, in.b);
     std::uint32_t result = 0;
     if constexpr (Shift == 0) {
-        forLanes(mask, [&](std::uint32_t i) { result |= static_cast<std::uint32_t>(compare<C>(ValueOf<T>::get(a[i], ftz), ValueOf<T>::get(b[i], ftz))) << i; });
+        forLanes(mask, [&](std::uint32_t i) {
+            result |= static_cast<std::uint32_t>(compare<C>(ValueOf<T>::get(a[i], ftz), ValueOf<T>::get(b[i], ftz)))
+                      << i;
+        });
     } else {
         const std::uint32_t* x = w.slot<std::uint32_t>(in.a);
         const std::uint32_t* y = w.slot<std::uint32_t>(in.b);
@@ -169,7 +174,8 @@ struct Common {
 };
 
 Common takeCommon(Decoding& d) {
-    const int c = d.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"});
+    const int c = d.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu",
+                               "gtu", "geu", "num", "nan"});
     if (c < 0) d.fail("no comparison");
     const unsigned combination = static_cast<unsigned>(d.takeOneOf({"and", "or", "xor"}) + 1);
     d.out.mode = (d.take("ftz") ? kFtzFlag : 0) | combination << 1;

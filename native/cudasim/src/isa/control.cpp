@@ -38,7 +38,8 @@ void runBrx(Warp& w, const Instr& in, std::uint32_t mask) {
         if (i >= table.size()) {
             const auto lane = static_cast<std::uint32_t>(std::countr_zero(same));
             w.block->launch.findings->report("out-of-bounds", w.block->site(w, lane, in.line), [&] {
-                return "index " + std::to_string(i) + " of a jump table of " + std::to_string(table.size()) + " targets";
+                return "index " + std::to_string(i) + " of a jump table of " + std::to_string(table.size()) +
+                       " targets";
             });
             throw Fault{CUDA_ERROR_ILLEGAL_ADDRESS};
         }
@@ -87,7 +88,9 @@ void decodeReturn(Decoding& d) {
 }
 
 void runTrap(Warp& w, const Instr& in, std::uint32_t mask) {
-    w.block->launch.findings->report("assertion", w.block->site(w, static_cast<std::uint32_t>(std::countr_zero(mask)), in.line), [] { return std::string("trap"); });
+    w.block->launch.findings->report("assertion",
+                                     w.block->site(w, static_cast<std::uint32_t>(std::countr_zero(mask)), in.line),
+                                     [] { return std::string("trap"); });
     throw Fault{CUDA_ERROR_LAUNCH_FAILED};
 }
 
@@ -140,12 +143,14 @@ std::string formatLane(Warp& w, const Instr& in, std::uint32_t lane, const char*
             case 0: return out;
             case '%': out += '%'; continue;
             case 'd': case 'i': case 'u': case 'x': case 'X': case 'o': case 'c': {
-                const bool wide = spec.find('l') != std::string::npos || spec.find('z') != std::string::npos || spec.find('j') != std::string::npos;
+                const bool wide = spec.find('l') != std::string::npos || spec.find('z') != std::string::npos ||
+                                  spec.find('j') != std::string::npos;
                 std::erase_if(spec, [](char c) { return c == 'l' || c == 'h' || c == 'z' || c == 'j'; });
                 if (*p != 'c') spec.insert(spec.size() - 1, "ll");
                 const std::uint64_t raw = take(wide ? 8 : 4);
                 const bool isSigned = *p == 'd' || *p == 'i';
-                const long long value = !wide && isSigned ? static_cast<std::int32_t>(raw) : static_cast<long long>(raw);
+                const long long value =
+                    !wide && isSigned ? static_cast<std::int32_t>(raw) : static_cast<long long>(raw);
                 if (*p == 'c') std::snprintf(buffer, sizeof buffer, spec.c_str(), static_cast<int>(raw));
                 else std::snprintf(buffer, sizeof buffer, spec.c_str(), value);
                 break;
@@ -184,8 +189,11 @@ void runVprintf(Warp& w, const Instr& in, std::uint32_t mask) {
 void runAssertFail(Warp& w, const Instr& in, std::uint32_t mask) {
     const std::uint32_t* offsets = w.kernel->slots.data() + in.extra;
     const auto lane = static_cast<std::uint32_t>(std::countr_zero(mask));
-    const auto text = [&](unsigned i) { return std::string(resolveString(w, in, lane, frameValue(w, lane, offsets[i], 8))); };
-    const std::string message = text(1) + ":" + std::to_string(frameValue(w, lane, offsets[2], 4)) + ": " + text(3) + ": assertion `" + text(0) + "' failed";
+    const auto text = [&](unsigned i) {
+        return std::string(resolveString(w, in, lane, frameValue(w, lane, offsets[i], 8)));
+    };
+    const std::string message = text(1) + ":" + std::to_string(frameValue(w, lane, offsets[2], 4)) + ": " + text(3) +
+                                ": assertion `" + text(0) + "' failed";
     w.block->launch.findings->report("assertion", w.block->site(w, lane, in.line), [&] { return message; });
     throw Fault{CUDA_ERROR_ASSERT};
 }
@@ -229,7 +237,8 @@ constexpr std::uint32_t kAligned = 1;            // flags in Instr::e
 constexpr std::uint32_t kArriveOnly = 2;
 constexpr std::uint32_t kPredicateNegated = 4;
 
-// d: result of barrier.red; a: id; b: number of threads when count is 2; c: predicate; mode: the reduction, as Block::complete expects it.
+// d: result of barrier.red; a: id; b: number of threads when count is 2; c: predicate; mode: the reduction, as
+// Block::complete expects it.
 void runBarrier(Warp& w, const Instr& in, std::uint32_t mask) {
     if ((in.e & kAligned) != 0 && mask != w.live && !w.current().alone) {
         w.waitForWarp(in, mask);
@@ -242,8 +251,9 @@ void runBarrier(Warp& w, const Instr& in, std::uint32_t mask) {
     use.wait = (in.e & kArriveOnly) == 0;
     if (use.id > 15 || (in.count == 2 && (use.threads == 0 || use.threads % kLanes != 0))) {
         w.block->launch.findings->report("barrier-divergence", w.block->site(w, lane, in.line), [&] {
-            return use.id > 15 ? "barrier " + std::to_string(use.id) + " does not exist: there are 16"
-                               : std::to_string(use.threads) + " threads for a barrier: not a multiple of the warp size";
+            return use.id > 15
+                       ? "barrier " + std::to_string(use.id) + " does not exist: there are 16"
+                       : std::to_string(use.threads) + " threads for a barrier: not a multiple of the warp size";
         });
         throw Fault{CUDA_ERROR_LAUNCH_FAILED};
     }
@@ -301,7 +311,8 @@ void runFence(Warp&, const Instr&, std::uint32_t) { std::atomic_thread_fence(std
 
 void decodeFence(Decoding& d) {
     d.takeOneOf({"sc", "acq_rel", "acquire", "release"});
-    if (d.takeOneOf({"cta", "gl", "gpu", "sys"}) < 0 && d.take("cluster")) d.fail("thread block clusters are not simulated");
+    if (d.takeOneOf({"cta", "gl", "gpu", "sys"}) < 0 && d.take("cluster"))
+        d.fail("thread block clusters are not simulated");
     if (d.take("proxy")) d.takeOneOf({"async", "alias", "async::generic"});
     d.take("mbarrier_init");
     d.maybeSpace();
@@ -325,10 +336,20 @@ void decodeHint(Decoding& d) {
 
 std::span<const DecoderEntry> controlFamily() {
     static constexpr DecoderEntry kFamily[] = {
-        {"bra", decodeBra},         {"brx", decodeBrx},     {"exit", decodeExit},      {"ret", decodeReturn},    {"trap", decodeTrap},
-        {"call", decodeCall},       {"bar", decodeBarrier}, {"barrier", decodeBarrier}, {"membar", decodeFence}, {"fence", decodeFence},
-        {"nanosleep", decodeHint},  {"pmevent", decodeHint},
-        {"griddepcontrol", [](Decoding& d) {
+        {"bra", decodeBra},
+        {"brx", decodeBrx},
+        {"exit", decodeExit},
+        {"ret", decodeReturn},
+        {"trap", decodeTrap},
+        {"call", decodeCall},
+        {"bar", decodeBarrier},
+        {"barrier", decodeBarrier},
+        {"membar", decodeFence},
+        {"fence", decodeFence},
+        {"nanosleep", decodeHint},
+        {"pmevent", decodeHint},
+        {"griddepcontrol",
+         [](Decoding& d) {
              d.takeOneOf({"launch_dependents", "wait"});
              d.out.cls = Counter::inst_other;
              d.out.run = &runNothing;

@@ -25,7 +25,8 @@ struct Plan {
 std::int64_t extend(std::uint64_t bits, unsigned width, bool isSigned) {
     if (width >= 64) return static_cast<std::int64_t>(bits);
     bits &= (1ULL << width) - 1;
-    return isSigned && (bits >> (width - 1) & 1U) != 0 ? static_cast<std::int64_t>(bits | ~((1ULL << width) - 1)) : static_cast<std::int64_t>(bits);
+    return isSigned && (bits >> (width - 1) & 1U) != 0 ? static_cast<std::int64_t>(bits | ~((1ULL << width) - 1))
+                                                       : static_cast<std::int64_t>(bits);
 }
 
 double wholeNumber(double x, Round round) {
@@ -61,8 +62,10 @@ double integerToOdd(std::int64_t value, bool isUnsigned) {
 }
 
 double integerToDouble(std::int64_t value, bool isUnsigned, Round round) {
-    const double nearest = isUnsigned ? static_cast<double>(static_cast<std::uint64_t>(value)) : static_cast<double>(value);
-    const __int128 exact = isUnsigned ? static_cast<__int128>(static_cast<std::uint64_t>(value)) : static_cast<__int128>(value);
+    const double nearest =
+        isUnsigned ? static_cast<double>(static_cast<std::uint64_t>(value)) : static_cast<double>(value);
+    const __int128 exact =
+        isUnsigned ? static_cast<__int128>(static_cast<std::uint64_t>(value)) : static_cast<__int128>(value);
     const auto got = static_cast<__int128>(nearest);
     if (got == exact || round == Round::Nearest) return nearest;
     const bool tooGreat = got > exact;
@@ -112,7 +115,8 @@ std::uint64_t floatToInteger(const Plan& p, double x) {
 std::uint64_t integerToInteger(const Plan& p, std::int64_t v) {
     const bool fromUnsigned = !p.from.isSigned();
     if (p.sat) {
-        const __int128 value = fromUnsigned ? static_cast<__int128>(static_cast<std::uint64_t>(v)) : static_cast<__int128>(v);
+        const __int128 value =
+            fromUnsigned ? static_cast<__int128>(static_cast<std::uint64_t>(v)) : static_cast<__int128>(v);
         const __int128 most = (static_cast<__int128>(1) << (p.to.bits - (p.to.isSigned() ? 1 : 0))) - 1;
         const __int128 least = p.to.isSigned() ? -most - 1 : 0;
         v = static_cast<std::int64_t>(std::clamp(value, least, most));
@@ -134,12 +138,15 @@ std::uint64_t convert(const Plan& p, std::uint64_t bits) {
 
 // ---- mode: the plan, packed ----
 
-std::uint32_t packType(const Type& t) { return static_cast<std::uint32_t>(t.kind) | static_cast<std::uint32_t>(t.bits) << 3; }
+std::uint32_t packType(const Type& t) {
+    return static_cast<std::uint32_t>(t.kind) | static_cast<std::uint32_t>(t.bits) << 3;
+}
 Type unpackType(std::uint32_t v) { return {static_cast<Kind>(v & 7), static_cast<std::uint8_t>(v >> 3 & 0x7f)}; }
 
 void store(Decoding& d, const Plan& p) {
-    d.out.mode = packType(p.from) | packType(p.to) << 10 | static_cast<std::uint32_t>(p.round) << 20 | std::uint32_t{p.integral} << 23 | std::uint32_t{p.ftz} << 24 |
-                 std::uint32_t{p.sat} << 25 | std::uint32_t{p.satfinite} << 26 | std::uint32_t{p.relu} << 27;
+    d.out.mode = packType(p.from) | packType(p.to) << 10 | static_cast<std::uint32_t>(p.round) << 20 |
+                 std::uint32_t{p.integral} << 23 | std::uint32_t{p.ftz} << 24 | std::uint32_t{p.sat} << 25 |
+                 std::uint32_t{p.satfinite} << 26 | std::uint32_t{p.relu} << 27;
 }
 
 Plan planOf(const Instr& in) {
@@ -196,7 +203,9 @@ struct Cast {
 };
 
 Handler frequent(const Plan& p) {
-    if (p.ftz || p.sat || p.satfinite || p.relu || p.integral || p.round != Round::Nearest || p.from.bits > p.sourceBits || p.to.bits > p.destBits) return nullptr;
+    if (p.ftz || p.sat || p.satfinite || p.relu || p.integral || p.round != Round::Nearest ||
+        p.from.bits > p.sourceBits || p.to.bits > p.destBits)
+        return nullptr;
     const bool exact = p.from.bits == p.sourceBits && p.to.bits == p.destBits;
     if (!exact) return nullptr;
     if (p.from == ptx::kF16 && p.to == ptx::kF32) return &unary<HalfToFloat, float, fp::F16>;
@@ -205,9 +214,12 @@ Handler frequent(const Plan& p) {
     if (p.from == ptx::kF32 && p.to == ptx::kBF16) return &unary<FloatToBFloat, fp::BF16, float>;
     if (p.from.is(Kind::Signed, 32) && p.to == ptx::kF32) return &unary<Cast<float>, float, std::int32_t>;
     if (p.from.is(Kind::Unsigned, 32) && p.to == ptx::kF32) return &unary<Cast<float>, float, std::uint32_t>;
-    if (p.from.is(Kind::Unsigned, 32) && p.to.isInteger() && p.to.bits == 64) return &unary<Cast<std::uint64_t>, std::uint64_t, std::uint32_t>;
-    if (p.from.is(Kind::Signed, 32) && p.to.isInteger() && p.to.bits == 64) return &unary<Cast<std::int64_t>, std::int64_t, std::int32_t>;
-    if (p.from.isInteger() && p.from.bits == 64 && p.to.isInteger() && p.to.bits == 32) return &unary<Cast<std::uint32_t>, std::uint32_t, std::uint64_t>;
+    if (p.from.is(Kind::Unsigned, 32) && p.to.isInteger() && p.to.bits == 64)
+        return &unary<Cast<std::uint64_t>, std::uint64_t, std::uint32_t>;
+    if (p.from.is(Kind::Signed, 32) && p.to.isInteger() && p.to.bits == 64)
+        return &unary<Cast<std::int64_t>, std::int64_t, std::int32_t>;
+    if (p.from.isInteger() && p.from.bits == 64 && p.to.isInteger() && p.to.bits == 32)
+        return &unary<Cast<std::uint32_t>, std::uint32_t, std::uint64_t>;
     return nullptr;
 }
 
@@ -247,7 +259,8 @@ void decodeCvt(Decoding& d) {
     p.sourceBits = d.isRegister(d.operand(1)) ? d.registerBits(d.operand(1)) : std::max<unsigned>(p.from.bits, 16);
     if (p.destBits < p.to.bits || p.sourceBits < p.from.bits) d.fail("register is narrower than the type");
     d.out.d = d.dest(0, p.destBits);
-    const Type sourceType = p.sourceBits == p.from.bits ? p.from : Type{Kind::Untyped, static_cast<std::uint8_t>(p.sourceBits)};
+    const Type sourceType =
+        p.sourceBits == p.from.bits ? p.from : Type{Kind::Untyped, static_cast<std::uint8_t>(p.sourceBits)};
     d.out.a = d.src(1, sourceType);
     store(d, p);
     d.out.run = frequent(p);

@@ -9,7 +9,8 @@
 namespace cudasim {
 namespace {
 
-constexpr std::uint32_t kSharedGuard = 128;  // between static shared variables; a multiple of the banks' width keeps bank numbers as they are
+// Between static shared variables; a multiple of the banks' width keeps bank numbers as they are.
+constexpr std::uint32_t kSharedGuard = 128;
 
 constexpr std::uint32_t roundUp(std::uint32_t n, std::uint32_t to) { return (n + to - 1) / to * to; }
 
@@ -19,34 +20,68 @@ std::uint16_t toHalf(double v) { return std::bit_cast<std::uint16_t>(static_cast
 std::uint64_t immediateBits(const ptx::Operand& op, ptx::Type type) {
     using Kind = ptx::Operand::Kind;
     if (op.kind == Kind::Integer || type.isInteger()) {
-        if (op.kind == Kind::Float64 && type.totalBits() == 32) return std::bit_cast<std::uint32_t>(static_cast<float>(std::bit_cast<double>(op.bits)));
-        if (op.kind == Kind::Integer && type.isFloat() && type.lanes == 1 && type.bits >= 32 && type.kind == ptx::Kind::Float) {
+        if (op.kind == Kind::Float64 && type.totalBits() == 32)
+            return std::bit_cast<std::uint32_t>(static_cast<float>(std::bit_cast<double>(op.bits)));
+        if (op.kind == Kind::Integer && type.isFloat() && type.lanes == 1 && type.bits >= 32 &&
+            type.kind == ptx::Kind::Float) {
             // "0" or "1" where a float is expected
             const auto value = static_cast<double>(static_cast<std::int64_t>(op.bits));
-            return type.bits == 64 ? std::bit_cast<std::uint64_t>(value) : std::bit_cast<std::uint32_t>(static_cast<float>(value));
+            return type.bits == 64 ? std::bit_cast<std::uint64_t>(value)
+                                   : std::bit_cast<std::uint32_t>(static_cast<float>(value));
         }
         return op.bits;
     }
-    const double value = op.kind == Kind::Float32 ? static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(op.bits))) : std::bit_cast<double>(op.bits);
+    const double value = op.kind == Kind::Float32
+                             ? static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(op.bits)))
+                             : std::bit_cast<double>(op.bits);
     if (type == ptx::kF64) return std::bit_cast<std::uint64_t>(value);
-    if (type == ptx::kF32) return op.kind == Kind::Float32 ? op.bits : std::bit_cast<std::uint32_t>(static_cast<float>(value));
+    if (type == ptx::kF32)
+        return op.kind == Kind::Float32 ? op.bits : std::bit_cast<std::uint32_t>(static_cast<float>(value));
     if (type == ptx::kF16) return toHalf(value);
     return op.bits;
 }
 
 std::optional<Special> specialFromName(const std::string& name) {
     static const std::map<std::string, Special> kNames{
-        {"%tid.x", Special::TidX}, {"%tid.y", Special::TidY}, {"%tid.z", Special::TidZ}, {"%ntid.x", Special::NtidX}, {"%ntid.y", Special::NtidY},
-        {"%ntid.z", Special::NtidZ}, {"%ctaid.x", Special::CtaidX}, {"%ctaid.y", Special::CtaidY}, {"%ctaid.z", Special::CtaidZ},
-        {"%nctaid.x", Special::NctaidX}, {"%nctaid.y", Special::NctaidY}, {"%nctaid.z", Special::NctaidZ}, {"%laneid", Special::LaneId},
-        {"%warpid", Special::WarpId}, {"%nwarpid", Special::NwarpId}, {"%smid", Special::SmId}, {"%nsmid", Special::NsmId}, {"%gridid", Special::GridId},
-        {"%lanemask_eq", Special::LaneMaskEq}, {"%lanemask_le", Special::LaneMaskLe}, {"%lanemask_lt", Special::LaneMaskLt},
-        {"%lanemask_ge", Special::LaneMaskGe}, {"%lanemask_gt", Special::LaneMaskGt}, {"%dynamic_smem_size", Special::DynamicSharedSize},
-        {"%total_smem_size", Special::TotalSharedSize}, {"%cluster_ctarank", Special::Zero}, {"%cluster_nctarank", Special::One},
-        {"%cluster_ctaid.x", Special::Zero}, {"%cluster_ctaid.y", Special::Zero}, {"%cluster_ctaid.z", Special::Zero},
-        {"%cluster_nctaid.x", Special::One}, {"%cluster_nctaid.y", Special::One}, {"%cluster_nctaid.z", Special::One},
-        {"%clusterid.x", Special::CtaidX}, {"%clusterid.y", Special::CtaidY}, {"%clusterid.z", Special::CtaidZ},
-        {"%nclusterid.x", Special::NctaidX}, {"%nclusterid.y", Special::NctaidY}, {"%nclusterid.z", Special::NctaidZ},
+        {"%tid.x", Special::TidX},
+        {"%tid.y", Special::TidY},
+        {"%tid.z", Special::TidZ},
+        {"%ntid.x", Special::NtidX},
+        {"%ntid.y", Special::NtidY},
+        {"%ntid.z", Special::NtidZ},
+        {"%ctaid.x", Special::CtaidX},
+        {"%ctaid.y", Special::CtaidY},
+        {"%ctaid.z", Special::CtaidZ},
+        {"%nctaid.x", Special::NctaidX},
+        {"%nctaid.y", Special::NctaidY},
+        {"%nctaid.z", Special::NctaidZ},
+        {"%laneid", Special::LaneId},
+        {"%warpid", Special::WarpId},
+        {"%nwarpid", Special::NwarpId},
+        {"%smid", Special::SmId},
+        {"%nsmid", Special::NsmId},
+        {"%gridid", Special::GridId},
+        {"%lanemask_eq", Special::LaneMaskEq},
+        {"%lanemask_le", Special::LaneMaskLe},
+        {"%lanemask_lt", Special::LaneMaskLt},
+        {"%lanemask_ge", Special::LaneMaskGe},
+        {"%lanemask_gt", Special::LaneMaskGt},
+        {"%dynamic_smem_size", Special::DynamicSharedSize},
+        {"%total_smem_size", Special::TotalSharedSize},
+        {"%cluster_ctarank", Special::Zero},
+        {"%cluster_nctarank", Special::One},
+        {"%cluster_ctaid.x", Special::Zero},
+        {"%cluster_ctaid.y", Special::Zero},
+        {"%cluster_ctaid.z", Special::Zero},
+        {"%cluster_nctaid.x", Special::One},
+        {"%cluster_nctaid.y", Special::One},
+        {"%cluster_nctaid.z", Special::One},
+        {"%clusterid.x", Special::CtaidX},
+        {"%clusterid.y", Special::CtaidY},
+        {"%clusterid.z", Special::CtaidZ},
+        {"%nclusterid.x", Special::NctaidX},
+        {"%nclusterid.y", Special::NctaidY},
+        {"%nclusterid.z", Special::NctaidZ},
     };
     const auto it = kNames.find(name);
     return it == kNames.end() ? std::nullopt : std::optional(it->second);
@@ -56,7 +91,8 @@ std::optional<Special> specialFromName(const std::string& name) {
 
 class KernelBuilder {
 public:
-    KernelBuilder(const ptx::Module& module, const ptx::Function& entry, const SymbolTable& symbols) : module_(module), symbols_(symbols) {
+    KernelBuilder(const ptx::Module& module, const ptx::Function& entry, const SymbolTable& symbols)
+        : module_(module), symbols_(symbols) {
         kernel_.name = entry.name;
         kernel_.target = module.target;
         kernel_.ptxVersion = module.version;
@@ -80,9 +116,11 @@ public:
             ret.opcode = {"ret"};
             kernel_.code.push_back(decode(ret));
         }
-        for (const auto& [pc, function, index] : jumps_) kernel_.code[pc].imm = kernel_.functions[function].entry + static_cast<std::int64_t>(index);
+        for (const auto& [pc, function, index] : jumps_)
+            kernel_.code[pc].imm = kernel_.functions[function].entry + static_cast<std::int64_t>(index);
         for (const auto& [table, function, indices] : tables_) {
-            for (const std::size_t i : indices) kernel_.jumpTables[table].push_back(kernel_.functions[function].entry + static_cast<std::uint32_t>(i));
+            for (const std::size_t i : indices)
+                kernel_.jumpTables[table].push_back(kernel_.functions[function].entry + static_cast<std::uint32_t>(i));
         }
         return std::move(kernel_);
     }
@@ -159,7 +197,9 @@ private:
             kernel_.staticShared = roundUp(kernel_.staticShared, v.align) + static_cast<std::uint32_t>(v.bytes);
             std::uint32_t offset = 0;
             if (!kernel_.sharedVariables.empty()) {
-                offset = roundUp(kernel_.sharedVariables.back().offset + kernel_.sharedVariables.back().bytes + kSharedGuard, std::max(kSharedGuard, v.align));
+                offset =
+                    roundUp(kernel_.sharedVariables.back().offset + kernel_.sharedVariables.back().bytes + kSharedGuard,
+                            std::max(kSharedGuard, v.align));
             }
             kernel_.sharedVariables.push_back({v.name, offset, static_cast<std::uint32_t>(v.bytes)});
             shared_[v.name] = offset;
@@ -172,7 +212,8 @@ private:
         }
         if (!kernel_.sharedVariables.empty()) {
             const ParamInfo& last = kernel_.sharedVariables.back();
-            kernel_.dynamicSharedOffset = roundUp(last.offset + last.bytes + (dynamic.empty() ? 0 : kSharedGuard), dynamic.empty() ? 1 : 1024);
+            kernel_.dynamicSharedOffset =
+                roundUp(last.offset + last.bytes + (dynamic.empty() ? 0 : kSharedGuard), dynamic.empty() ? 1 : 1024);
         }
         for (const ptx::Variable* v : dynamic) shared_[v->name] = kernel_.dynamicSharedOffset;
     }
@@ -284,7 +325,10 @@ private:
 
 // ---- Decoding ----
 
-Decoding::Decoding(KernelBuilder& builder, const ptx::Instruction& in) : source(in), builder_(builder), taken_(in.opcode.size(), false) { taken_[0] = true; }
+Decoding::Decoding(KernelBuilder& builder, const ptx::Instruction& in)
+    : source(in), builder_(builder), taken_(in.opcode.size(), false) {
+    taken_[0] = true;
+}
 
 void Decoding::fail(const std::string& why) const { throw ptx::Error(source.line, why + ": " + source.spelled()); }
 
@@ -338,9 +382,27 @@ std::optional<ptx::Space> Decoding::maybeSpace() {
 void Decoding::takeCacheHints() {
     for (std::size_t i = 1; i < taken_.size(); ++i) {
         const std::string& m = source.opcode[i];
-        static const std::set<std::string, std::less<>> kHints{"ca", "cg", "cs", "cv", "lu", "wb", "wt", "nc", "L1::evict_last", "L1::evict_first", "L1::evict_normal",
-                                                               "L1::evict_unchanged", "L1::no_allocate", "L2::cache_hint", "L2::64B", "L2::128B", "L2::256B",
-                                                               "L2::evict_first", "L2::evict_last", "L2::evict_normal", "unified"};
+        static const std::set<std::string, std::less<>> kHints{"ca",
+                                                               "cg",
+                                                               "cs",
+                                                               "cv",
+                                                               "lu",
+                                                               "wb",
+                                                               "wt",
+                                                               "nc",
+                                                               "L1::evict_last",
+                                                               "L1::evict_first",
+                                                               "L1::evict_normal",
+                                                               "L1::evict_unchanged",
+                                                               "L1::no_allocate",
+                                                               "L2::cache_hint",
+                                                               "L2::64B",
+                                                               "L2::128B",
+                                                               "L2::256B",
+                                                               "L2::evict_first",
+                                                               "L2::evict_last",
+                                                               "L2::evict_normal",
+                                                               "unified"};
         if (kHints.contains(m)) taken_[i] = true;
     }
 }
@@ -368,7 +430,8 @@ unsigned Decoding::registerBits(const ptx::Operand& op) const {
 
 std::uint32_t Decoding::destOf(const ptx::Operand& op, unsigned bits) {
     if (isSink(op)) return scratch(bits <= 32 ? 4 : bits / 8);
-    if (registerBits(op) != bits || builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].isPredicate()) {
+    if (registerBits(op) != bits ||
+        builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].isPredicate()) {
         fail("destination register is not of " + std::to_string(bits) + " bits");
     }
     return builder_.slots_[builder_.current_][static_cast<std::size_t>(op.reg)];
@@ -379,7 +442,8 @@ std::uint32_t Decoding::sourceOf(const ptx::Operand& op, ptx::Type type) {
     const unsigned bytes = bits <= 32 ? 4 : bits / 8;
     switch (op.kind) {
         case ptx::Operand::Kind::Register:
-            if (registerBits(op) != bits || builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].isPredicate()) {
+            if (registerBits(op) != bits ||
+                builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].isPredicate()) {
                 fail("source register is not of " + std::to_string(bits) + " bits");
             }
             if (op.negated) fail("'!' before a register that is no predicate");
@@ -436,7 +500,8 @@ std::uint32_t Decoding::sourceVector(const ptx::Operand& op, ptx::Type type, std
 
 std::uint32_t Decoding::predicateDest(const ptx::Operand& op) {
     if (isSink(op)) return builder_.newSlot(0);
-    if (op.kind != ptx::Operand::Kind::Register || !builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].isPredicate()) {
+    if (op.kind != ptx::Operand::Kind::Register ||
+        !builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].isPredicate()) {
         fail("destination is not a predicate register");
     }
     return builder_.slots_[builder_.current_][static_cast<std::size_t>(op.reg)];
@@ -464,7 +529,8 @@ void Decoding::address(std::size_t i) {
     if (op.kind != ptx::Operand::Kind::Memory) fail("operand " + std::to_string(i + 1) + " is not an address");
     out.imm = op.offset;
     if (op.reg >= 0) {
-        const unsigned bits = builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].totalBits();
+        const unsigned bits =
+            builder_.functions_[builder_.current_]->registers[static_cast<std::size_t>(op.reg)].totalBits();
         if (bits != 32 && bits != 64) fail("address register is not of 32 or 64 bits");
         out.base = bits == 64 ? Base::Register64 : Base::Register32;
         out.a = builder_.slots_[builder_.current_][static_cast<std::size_t>(op.reg)];
@@ -486,7 +552,8 @@ void Decoding::address(std::size_t i) {
         }
     }
     if (const auto it = builder_.shared_.find(op.name); it != builder_.shared_.end()) out.imm += it->second;
-    else if (const auto global = builder_.symbols_.find(op.name); global != builder_.symbols_.end()) out.imm += static_cast<std::int64_t>(global->second);
+    else if (const auto global = builder_.symbols_.find(op.name); global != builder_.symbols_.end())
+        out.imm += static_cast<std::int64_t>(global->second);
     else fail("unknown name " + op.name);
 }
 
@@ -503,7 +570,9 @@ bool Decoding::isBuiltin(const std::string& callee) const {
     return f == nullptr || !f->defined;
 }
 
-bool Decoding::isFrameVariable(const std::string& name) const { return builder_.frames_[builder_.current_].contains(name); }
+bool Decoding::isFrameVariable(const std::string& name) const {
+    return builder_.frames_[builder_.current_].contains(name);
+}
 
 std::uint32_t Decoding::frameOffset(const std::string& variable) const {
     const auto& frame = builder_.frames_[builder_.current_];
@@ -512,18 +581,23 @@ std::uint32_t Decoding::frameOffset(const std::string& variable) const {
     return it->second.offset;
 }
 
-std::uint32_t Decoding::call(const std::string& callee, const std::vector<std::string>& results, const std::vector<std::string>& arguments) {
+std::uint32_t Decoding::call(const std::string& callee, const std::vector<std::string>& results,
+                             const std::vector<std::string>& arguments) {
     CallSite site{};
     site.caller = functionIndex();
     for (std::size_t i = 0; i < builder_.functions_.size(); ++i) {
         if (builder_.functions_[i]->name == callee) site.function = static_cast<std::uint32_t>(i);
     }
     const ptx::Function& f = *builder_.functions_[site.function];
-    const auto match = [&](const std::vector<std::string>& names, const std::vector<ptx::Variable>& formal, std::vector<std::uint32_t>& offsets) {
-        if (names.size() != formal.size()) fail("call of " + callee + " with " + std::to_string(names.size()) + " instead of " + std::to_string(formal.size()) + " operands");
+    const auto match = [&](const std::vector<std::string>& names, const std::vector<ptx::Variable>& formal,
+                           std::vector<std::uint32_t>& offsets) {
+        if (names.size() != formal.size())
+            fail("call of " + callee + " with " + std::to_string(names.size()) + " instead of " +
+                 std::to_string(formal.size()) + " operands");
         for (std::size_t i = 0; i < names.size(); ++i) {
             const auto it = builder_.frames_[builder_.current_].find(names[i]);
-            if (it == builder_.frames_[builder_.current_].end() || it->second.bytes < formal[i].bytes) fail("argument " + names[i] + " of " + callee);
+            if (it == builder_.frames_[builder_.current_].end() || it->second.bytes < formal[i].bytes)
+                fail("argument " + names[i] + " of " + callee);
             offsets.push_back(it->second.offset);
         }
     };

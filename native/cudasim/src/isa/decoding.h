@@ -1,4 +1,5 @@
-// What the decoder of one instruction works with: its modifiers, to be taken one by one, and its operands, to be turned into register slots.
+// What the decoder of one instruction works with: its modifiers, to be taken one by one, and its operands, to be turned
+// into register slots.
 #pragma once
 
 #include <initializer_list>
@@ -45,7 +46,8 @@ public:
     std::uint32_t src(std::size_t i, ptx::Type type) { return sourceOf(operand(i), type); }
     std::uint32_t destOf(const ptx::Operand& op, unsigned bits);
     std::uint32_t sourceOf(const ptx::Operand& op, ptx::Type type);
-    /// Slots of a vector operand (or of a scalar one, as a vector of 1), appended to the kernel's slots; the index of the first.
+    /// Slots of a vector operand (or of a scalar one, as a vector of 1), appended to the kernel's slots; the index of
+    /// the first.
     std::uint32_t destVector(const ptx::Operand& op, unsigned bits, std::size_t expected);
     std::uint32_t sourceVector(const ptx::Operand& op, ptx::Type type, std::size_t expected);
     std::uint32_t appendSlot(std::uint32_t slot);
@@ -69,7 +71,8 @@ public:
 
     std::uint32_t functionIndex() const;
     bool inEntry() const { return functionIndex() == 0; }
-    std::uint32_t call(const std::string& callee, const std::vector<std::string>& results, const std::vector<std::string>& arguments);
+    std::uint32_t call(const std::string& callee, const std::vector<std::string>& results,
+                       const std::vector<std::string>& arguments);
     bool isBuiltin(const std::string& callee) const;
     bool isFrameVariable(const std::string& name) const;
     std::uint32_t frameOffset(const std::string& variable) const;

@@ -1,7 +1,8 @@
 // Floating-point arithmetic: f32, f64, f16, bf16 and their packed forms.
 //
-// 16-bit operations are computed in double and rounded once. f32 operations in other modes than to nearest are computed in double, rounded to odd, and
-// then in the mode wanted; f64 ones with the processor's rounding mode (this file is compiled with -frounding-math).
+// 16-bit operations are computed in double and rounded once. f32 operations in other modes than to nearest are computed
+// in double, rounded to odd, and then in the mode wanted; f64 ones with the processor's rounding mode (this file is
+// compiled with -frounding-math).
 #include <algorithm>
 #include <cfenv>
 #include <cmath>
@@ -164,7 +165,9 @@ Handler choose(const ptx::Type& t, unsigned flags) {
     }
 }
 
-Counter classOf(const ptx::Type& t) { return t.bits == 16 ? Counter::inst_fp16 : t.bits == 64 ? Counter::inst_fp64 : Counter::inst_fp32; }
+Counter classOf(const ptx::Type& t) {
+    return t.bits == 16 ? Counter::inst_fp16 : t.bits == 64 ? Counter::inst_fp64 : Counter::inst_fp32;
+}
 
 void operands(Decoding& d, const ptx::Type& t, std::size_t n) {
     d.out.cls = classOf(t);
@@ -175,7 +178,9 @@ void operands(Decoding& d, const ptx::Type& t, std::size_t n) {
     if (n > 2) d.out.c = d.src(3, t);
 }
 
-unsigned takeFlags(Decoding& d) { return (d.take("ftz") ? kFtz : 0U) | (d.take("sat") ? kSat : 0U) | (d.take("relu") ? kRelu : 0U); }
+unsigned takeFlags(Decoding& d) {
+    return (d.take("ftz") ? kFtz : 0U) | (d.take("sat") ? kSat : 0U) | (d.take("relu") ? kRelu : 0U);
+}
 
 Round takeRound(Decoding& d) {
     const int r = d.takeOneOf({"rn", "rz", "rm", "rp"});
@@ -299,11 +304,14 @@ void decodeFma(Decoding& d) {
     else d.out.run = choose<FmaOp, 3>(t, flags);
 }
 
-// div.full and div.approx may err by 2 ulp: the correctly rounded quotient is within that. approx gives 0 for |divisor| in [2^126, 2^128].
+// div.full and div.approx may err by 2 ulp: the correctly rounded quotient is within that. approx gives 0 for |divisor|
+// in [2^126, 2^128].
 struct DivApprox {
     float operator()(float a, float b) const {
         const float magnitude = std::fabs(b);
-        if (magnitude > 0x1p126F && std::isfinite(b)) return std::isinf(a) ? fp::nan32() : std::copysign(0.0F, (std::signbit(a) != std::signbit(b)) ? -1.0F : 1.0F);
+        if (magnitude > 0x1p126F && std::isfinite(b))
+            return std::isinf(a) ? fp::nan32()
+                                 : std::copysign(0.0F, (std::signbit(a) != std::signbit(b)) ? -1.0F : 1.0F);
         return a / b;
     }
 };
@@ -319,10 +327,14 @@ void decodeDiv(Decoding& d) {
     const unsigned flags = takeFlags(d);
     operands(d, t, 2);
     if (t != ptx::kF32 && t != ptx::kF64) d.fail("type");
-    if (approximate == 0) d.out.run = flags == kFtz ? &binary<Finish<DivApprox, kFtz>, float, float, float> : &binary<Finish<DivApprox, 0>, float, float, float>;
+    if (approximate == 0)
+        d.out.run = flags == kFtz ? &binary<Finish<DivApprox, kFtz>, float, float, float>
+                                  : &binary<Finish<DivApprox, 0>, float, float, float>;
     else if (round != Round::Nearest) useRounded(d, t, Arithmetic::Div, round, flags, 2);
     else if (t == ptx::kF64) d.out.run = &binary<DivOp, double, double, double>;
-    else d.out.run = flags == kFtz ? &binary<Finish<DivOp, kFtz>, float, float, float> : &binary<Finish<DivOp, 0>, float, float, float>;
+    else
+        d.out.run = flags == kFtz ? &binary<Finish<DivOp, kFtz>, float, float, float>
+                                  : &binary<Finish<DivOp, 0>, float, float, float>;
 }
 
 template <bool Max>
@@ -337,7 +349,9 @@ void decodeMinMax(Decoding& d) {
     const unsigned flags = takeFlags(d);
     if (d.operandCount() == 4) d.fail("three-operand form");
     operands(d, t, 2);
-    if (t == ptx::kF32 && !propagate) d.out.run = flags == kFtz ? &binary<Finish<MinMaxF32<Max>, kFtz>, float, float, float> : &binary<MinMaxF32<Max>, float, float, float>;
+    if (t == ptx::kF32 && !propagate)
+        d.out.run = flags == kFtz ? &binary<Finish<MinMaxF32<Max>, kFtz>, float, float, float>
+                                  : &binary<MinMaxF32<Max>, float, float, float>;
     else d.out.run = propagate ? choose<MinMaxOp<Max, true>, 2>(t, flags) : choose<MinMaxOp<Max, false>, 2>(t, flags);
 }
 
@@ -365,7 +379,8 @@ void decodeSign(Decoding& d, void (*integer)(Decoding&, ptx::Type)) {
     if (t == ptx::kF32) d.out.run = ftz ? &unary<Finish<Op, kFtz>, float, float> : &unary<Op, float, float>;
     if (t.is(ptx::Kind::Float, 16)) d.out.run = ftz ? &unary<Finish<Op, kFtz>, F16, F16> : &unary<Op, F16, F16>;
     if (t.is(ptx::Kind::BFloat, 16)) d.out.run = &unary<Op, BF16, BF16>;
-    if (t.is(ptx::Kind::Float, 16, 2)) d.out.run = ftz ? &unary<Packed<Finish<Op, kFtz>, F16>, U, U> : &unary<Packed<Op, F16>, U, U>;
+    if (t.is(ptx::Kind::Float, 16, 2))
+        d.out.run = ftz ? &unary<Packed<Finish<Op, kFtz>, F16>, U, U> : &unary<Packed<Op, F16>, U, U>;
     if (t.is(ptx::Kind::BFloat, 16, 2)) d.out.run = &unary<Packed<Op, BF16>, U, U>;
 }
 
@@ -436,7 +451,8 @@ void decodeRcpSqrt(Decoding& d) {
     if (approximate) d.out.cls = Counter::inst_special;
     if (round != Round::Nearest) useRounded(d, t, Op, round, flags, 1);
     else if (t == ptx::kF64) d.out.run = &unary<ViaDouble<F>, double, double>;
-    else if (t == ptx::kF32) d.out.run = flags == kFtz ? &unary<Finish<F32, kFtz>, float, float> : &unary<Finish<F32, 0>, float, float>;
+    else if (t == ptx::kF32)
+        d.out.run = flags == kFtz ? &unary<Finish<F32, kFtz>, float, float> : &unary<Finish<F32, 0>, float, float>;
 }
 
 enum class Test : std::uint32_t { Finite, Infinite, Number, NotANumber, Normal, Subnormal };
@@ -491,7 +507,8 @@ std::span<const DecoderEntry> floatFamily() {
          [](Decoding& d) {
              const ptx::Type t = d.type();
              operands(d, t, 2);
-             d.out.run = t == ptx::kF64 ? &binary<CopySign, double, double, double> : &binary<CopySign, float, float, float>;
+             d.out.run =
+                 t == ptx::kF64 ? &binary<CopySign, double, double, double> : &binary<CopySign, float, float, float>;
          }},
         {"rcp", decodeRcpSqrt<Rcp, RcpF32, Arithmetic::Rcp>},
         {"sqrt", decodeRcpSqrt<Sqrt, SqrtF32, Arithmetic::Sqrt>},

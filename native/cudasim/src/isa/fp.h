@@ -22,7 +22,8 @@ inline constexpr std::uint16_t kNaN16 = 0x7fff;
 
 inline float nan32() { return std::bit_cast<float>(kNaN32); }
 
-/// x rounded to float such that a second rounding, to at most 22 bits, gives what rounding x itself would ("round to odd").
+/// x rounded to float such that a second rounding, to at most 22 bits, gives what rounding x itself would ("round to
+/// odd").
 inline float toOdd(double x) {
     const auto f = static_cast<float>(x);
     if (static_cast<double>(f) == x || std::isnan(x)) return f;
@@ -56,7 +57,9 @@ inline float toFloat(float x) { return x; }
 template <class T>
 T narrow(double x);  // to nearest even, NaN canonical
 
-inline F16 halfFromFloat(float x) { return std::isnan(x) ? F16{kNaN16} : F16{std::bit_cast<std::uint16_t>(static_cast<_Float16>(x))}; }
+inline F16 halfFromFloat(float x) {
+    return std::isnan(x) ? F16{kNaN16} : F16{std::bit_cast<std::uint16_t>(static_cast<_Float16>(x))};
+}
 inline BF16 bfloatFromFloat(float x) {
     if (std::isnan(x)) return BF16{kNaN16};
     const auto bits = std::bit_cast<std::uint32_t>(x);
@@ -71,7 +74,8 @@ inline float narrow<float>(double x) { return std::isnan(x) ? nan32() : static_c
 template <>
 inline double narrow<double>(double x) { return x; }
 
-/// x rounded to a format of `precision` significant bits whose least normal number is 2^emin and greatest finite one has exponent emax, in any mode.
+/// x rounded to a format of `precision` significant bits whose least normal number is 2^emin and greatest finite one
+/// has exponent emax, in any mode.
 inline double roundTo(double x, int precision, int emin, int emax, Round mode) {
     if (x == 0 || !std::isfinite(x)) return x;
     int exponent = 0;
@@ -90,7 +94,8 @@ inline double roundTo(double x, int precision, int emin, int emax, Round mode) {
     const double result = std::copysign(std::ldexp(rounded, ulp), x);
     const double greatest = std::ldexp(2.0 - std::ldexp(1.0, 1 - precision), emax);
     if (std::fabs(result) <= greatest) return result;
-    const bool toInfinity = mode == Round::Nearest || mode == Round::NearestAway || (mode == Round::Down && x < 0) || (mode == Round::Up && x > 0);
+    const bool toInfinity = mode == Round::Nearest || mode == Round::NearestAway || (mode == Round::Down && x < 0) ||
+                            (mode == Round::Up && x > 0);
     return std::copysign(toInfinity ? std::numeric_limits<double>::infinity() : greatest, x);
 }
 inline double roundToFloat(double x, Round m) { return roundTo(x, 24, -126, 127, m); }

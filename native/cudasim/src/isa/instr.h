@@ -1,4 +1,5 @@
-// The decoded form of a kernel: operands are byte offsets into a warp's register file, the operation is a function specialised by type.
+// The decoded form of a kernel: operands are byte offsets into a warp's register file, the operation is a function
+// specialised by type.
 #pragma once
 
 #include <array>
@@ -58,7 +59,8 @@ struct ParamInfo {
 struct FunctionInfo {
     std::string name;
     std::uint32_t entry = 0;          // pc
-    std::uint32_t frameBytes = 0;     // in local memory: .local variables, parameters and return values, call-site .param variables
+    // In local memory: .local variables, parameters and return values, call-site .param variables.
+    std::uint32_t frameBytes = 0;
     std::vector<ParamInfo> params;    // offsets in the frame
     std::vector<ParamInfo> returns;
     std::vector<std::pair<std::uint32_t, std::uint8_t>> slots;  // register slots with bytes per lane; 0 for predicates
@@ -79,7 +81,8 @@ struct Kernel {
     std::vector<FunctionInfo> functions;               // 0 is the kernel itself
     std::vector<CallSite> calls;
     std::uint32_t registerBytes = 0;
-    std::uint32_t registerCount = 0;                   // 32-bit registers per thread that the PTX declares; the hardware's own need is not known
+    // 32-bit registers per thread that the PTX declares; the hardware's own need is not known.
+    std::uint32_t registerCount = 0;
     struct Constant {
         std::uint32_t slot;
         std::uint64_t bits;

@@ -10,9 +10,10 @@ namespace cudasim {
 namespace {
 
 template <class T>
-using Wide = std::conditional_t<sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, std::int32_t, std::uint32_t>,
-                                std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>,
-                                                   std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
+using Wide = std::conditional_t<
+    sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, std::int32_t, std::uint32_t>,
+    std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>,
+                       std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
 template <class T>
 using Bits = std::make_unsigned_t<T>;
 
@@ -20,29 +21,39 @@ using Bits = std::make_unsigned_t<T>;
 
 struct Add {
     template <class T>
-    T operator()(T a, T b) const { return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b)); }
+    T operator()(T a, T b) const {
+        return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+    }
 };
 struct Sub {
     template <class T>
-    T operator()(T a, T b) const { return static_cast<T>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b)); }
+    T operator()(T a, T b) const {
+        return static_cast<T>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+    }
 };
 struct AddSat {
     std::int32_t operator()(std::int32_t a, std::int32_t b) const {
-        return static_cast<std::int32_t>(std::clamp<std::int64_t>(std::int64_t{a} + b, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()));
+        return static_cast<std::int32_t>(std::clamp<std::int64_t>(
+            std::int64_t{a} + b, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()));
     }
 };
 struct SubSat {
     std::int32_t operator()(std::int32_t a, std::int32_t b) const {
-        return static_cast<std::int32_t>(std::clamp<std::int64_t>(std::int64_t{a} - b, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()));
+        return static_cast<std::int32_t>(std::clamp<std::int64_t>(
+            std::int64_t{a} - b, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()));
     }
 };
 struct MulLo {
     template <class T>
-    T operator()(T a, T b) const { return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b)); }
+    T operator()(T a, T b) const {
+        return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+    }
 };
 struct MulHi {
     template <class T>
-    T operator()(T a, T b) const { return static_cast<T>((static_cast<Wide<T>>(a) * static_cast<Wide<T>>(b)) >> (8 * sizeof(T))); }
+    T operator()(T a, T b) const {
+        return static_cast<T>((static_cast<Wide<T>>(a) * static_cast<Wide<T>>(b)) >> (8 * sizeof(T)));
+    }
 };
 struct MulWide {
     template <class T>
@@ -51,7 +62,11 @@ struct MulWide {
 struct Mul24Lo {
     template <class T>
     T operator()(T a, T b) const {
-        const auto low = [](T v) { return std::is_signed_v<T> ? std::int64_t{static_cast<std::int32_t>(static_cast<std::uint32_t>(v) << 8) >> 8} : std::int64_t{v & 0xffffff}; };
+        const auto low = [](T v) {
+            return std::is_signed_v<T>
+                       ? std::int64_t{static_cast<std::int32_t>(static_cast<std::uint32_t>(v) << 8) >> 8}
+                       : std::int64_t{v & 0xffffff};
+        };
         return static_cast<T>(low(a) * low(b));
     }
 };
@@ -109,7 +124,8 @@ struct Pairwise {  // u16x2, s16x2
 struct Sad {
     template <class T>
     T operator()(T a, T b, T c) const {
-        const auto difference = a < b ? static_cast<std::uint64_t>(b) - static_cast<std::uint64_t>(a) : static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b);
+        const auto difference = a < b ? static_cast<std::uint64_t>(b) - static_cast<std::uint64_t>(a)
+                                      : static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b);
         return static_cast<T>(static_cast<std::uint64_t>(c) + difference);
     }
 };
@@ -174,7 +190,8 @@ template <class TA, class TB>
 struct Dp4a {
     std::uint32_t operator()(std::uint32_t a, std::uint32_t b, std::uint32_t c) const {
         for (unsigned i = 0; i < 4; ++i) {
-            c += static_cast<std::uint32_t>(std::int32_t{static_cast<TA>(a >> (8 * i))} * std::int32_t{static_cast<TB>(b >> (8 * i))});
+            c += static_cast<std::uint32_t>(std::int32_t{static_cast<TA>(a >> (8 * i))} *
+                                            std::int32_t{static_cast<TB>(b >> (8 * i))});
         }
         return c;
     }
@@ -184,7 +201,8 @@ struct Dp2a {
     std::uint32_t operator()(std::uint32_t a, std::uint32_t b, std::uint32_t c) const {
         using Half = std::conditional_t<std::is_signed_v<TA>, std::int16_t, std::uint16_t>;
         for (unsigned i = 0; i < 2; ++i) {
-            c += static_cast<std::uint32_t>(std::int32_t{static_cast<Half>(a >> (16 * i))} * std::int32_t{static_cast<TB>(b >> (8 * i + (High ? 16 : 0)))});
+            c += static_cast<std::uint32_t>(std::int32_t{static_cast<Half>(a >> (16 * i))} *
+                                            std::int32_t{static_cast<TB>(b >> (8 * i + (High ? 16 : 0)))});
         }
         return c;
     }
@@ -236,7 +254,8 @@ void two(Decoding& d, unsigned destBits, ptx::Type t) {
 
 }  // namespace
 
-// add, sub, mul, mad, min, max, neg, abs are shared with the floating-point families, which hand the integer types on to these.
+// add, sub, mul, mad, min, max, neg, abs are shared with the floating-point families, which hand the integer types on
+// to these.
 void decodeIntegerAddSub(Decoding& d, ptx::Type t, bool subtract) {
     const bool saturate = d.take("sat");
     three(d, t);
@@ -265,8 +284,12 @@ void decodeIntegerMul(Decoding& d, ptx::Type t) {
     d.out.a = d.src(1, t);
     d.out.b = d.src(2, t);
     const bool s = t.isSigned();
-    if (t.bits == 16) d.out.run = s ? &binary<MulWide, std::int32_t, std::int16_t, std::int16_t> : &binary<MulWide, std::uint32_t, std::uint16_t, std::uint16_t>;
-    if (t.bits == 32) d.out.run = s ? &binary<MulWide, std::int64_t, std::int32_t, std::int32_t> : &binary<MulWide, std::uint64_t, std::uint32_t, std::uint32_t>;
+    if (t.bits == 16)
+        d.out.run = s ? &binary<MulWide, std::int32_t, std::int16_t, std::int16_t>
+                      : &binary<MulWide, std::uint32_t, std::uint16_t, std::uint16_t>;
+    if (t.bits == 32)
+        d.out.run = s ? &binary<MulWide, std::int64_t, std::int32_t, std::int32_t>
+                      : &binary<MulWide, std::uint64_t, std::uint32_t, std::uint32_t>;
 }
 
 void decodeIntegerMad(Decoding& d, ptx::Type t) {
@@ -293,8 +316,12 @@ void decodeIntegerMad(Decoding& d, ptx::Type t) {
         return;
     }
     if (part == 2) {
-        if (t.bits == 16) d.out.run = s ? &ternary<Mad<MulWide>, std::int32_t, std::int16_t, std::int16_t, std::int32_t> : &ternary<Mad<MulWide>, std::uint32_t, std::uint16_t, std::uint16_t, std::uint32_t>;
-        if (t.bits == 32) d.out.run = s ? &ternary<Mad<MulWide>, std::int64_t, std::int32_t, std::int32_t, std::int64_t> : &ternary<Mad<MulWide>, std::uint64_t, std::uint32_t, std::uint32_t, std::uint64_t>;
+        if (t.bits == 16)
+            d.out.run = s ? &ternary<Mad<MulWide>, std::int32_t, std::int16_t, std::int16_t, std::int32_t>
+                          : &ternary<Mad<MulWide>, std::uint32_t, std::uint16_t, std::uint16_t, std::uint32_t>;
+        if (t.bits == 32)
+            d.out.run = s ? &ternary<Mad<MulWide>, std::int64_t, std::int32_t, std::int32_t, std::int64_t>
+                          : &ternary<Mad<MulWide>, std::uint64_t, std::uint32_t, std::uint32_t, std::uint64_t>;
         return;
     }
     switch (t.bits) {
@@ -312,11 +339,14 @@ void decodeIntegerMinMax(Decoding& d, ptx::Type t, bool max) {
         const bool s = t.isSigned();
         if (relu) {
             if (!s) d.fail(".relu needs a signed type");
-            d.out.run = max ? &binary<Pairwise<Relu<Max>, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t> : &binary<Pairwise<Relu<Min>, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t>;
+            d.out.run = max ? &binary<Pairwise<Relu<Max>, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t>
+                            : &binary<Pairwise<Relu<Min>, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t>;
         } else if (s) {
-            d.out.run = max ? &binary<Pairwise<Max, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t> : &binary<Pairwise<Min, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t>;
+            d.out.run = max ? &binary<Pairwise<Max, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t>
+                            : &binary<Pairwise<Min, std::int16_t>, std::uint32_t, std::uint32_t, std::uint32_t>;
         } else {
-            d.out.run = max ? &binary<Pairwise<Max, std::uint16_t>, std::uint32_t, std::uint32_t, std::uint32_t> : &binary<Pairwise<Min, std::uint16_t>, std::uint32_t, std::uint32_t, std::uint32_t>;
+            d.out.run = max ? &binary<Pairwise<Max, std::uint16_t>, std::uint32_t, std::uint32_t, std::uint32_t>
+                            : &binary<Pairwise<Min, std::uint16_t>, std::uint32_t, std::uint32_t, std::uint32_t>;
         }
         return;
     }
@@ -365,7 +395,9 @@ void decodeBfind(Decoding& d) {
     const bool shift = d.take("shiftamt");
     const ptx::Type t = d.type();
     two(d, 32, t);
-    const auto choose = [&]<class T>(T) -> Handler { return shift ? &unary<Bfind<true>, std::uint32_t, T> : &unary<Bfind<false>, std::uint32_t, T>; };
+    const auto choose = [&]<class T>(T) -> Handler {
+        return shift ? &unary<Bfind<true>, std::uint32_t, T> : &unary<Bfind<false>, std::uint32_t, T>;
+    };
     if (t.bits == 32) d.out.run = t.isSigned() ? choose(std::int32_t{}) : choose(std::uint32_t{});
     if (t.bits == 64) d.out.run = t.isSigned() ? choose(std::int64_t{}) : choose(std::uint64_t{});
 }
@@ -422,7 +454,8 @@ void decodeDp4a(Decoding& d) {
     using U = std::uint32_t;
     using S8 = std::int8_t;
     using U8 = std::uint8_t;
-    d.out.run = sa ? (sb ? &ternary<Dp4a<S8, S8>, U, U, U, U> : &ternary<Dp4a<S8, U8>, U, U, U, U>) : (sb ? &ternary<Dp4a<U8, S8>, U, U, U, U> : &ternary<Dp4a<U8, U8>, U, U, U, U>);
+    d.out.run = sa ? (sb ? &ternary<Dp4a<S8, S8>, U, U, U, U> : &ternary<Dp4a<S8, U8>, U, U, U, U>)
+                   : (sb ? &ternary<Dp4a<U8, S8>, U, U, U, U> : &ternary<Dp4a<U8, U8>, U, U, U, U>);
 }
 
 void decodeDp2a(Decoding& d) {
@@ -437,7 +470,9 @@ void decodeDp2a(Decoding& d) {
     d.out.b = d.src(2, ptx::kB32);
     d.out.c = d.src(3, ptx::kB32);
     using U = std::uint32_t;
-    const auto choose = [&]<class A, class B>(A, B) -> Handler { return part == 1 ? &ternary<Dp2a<A, B, true>, U, U, U, U> : &ternary<Dp2a<A, B, false>, U, U, U, U>; };
+    const auto choose = [&]<class A, class B>(A, B) -> Handler {
+        return part == 1 ? &ternary<Dp2a<A, B, true>, U, U, U, U> : &ternary<Dp2a<A, B, false>, U, U, U, U>;
+    };
     const std::int8_t s = 0;
     const std::uint8_t u = 0;
     d.out.run = sa ? (sb ? choose(s, s) : choose(s, u)) : (sb ? choose(u, s) : choose(u, u));
@@ -460,7 +495,8 @@ void runCarry(Warp& w, const Instr& in, std::uint32_t mask) {
     std::uint32_t after = before & ~mask;
     forLanes(mask, [&](std::uint32_t i) {
         const unsigned c = (in.mode & 1U) != 0 ? before >> i & 1U : 0;
-        const auto wide = Subtract ? static_cast<unsigned __int128>(a[i]) - b[i] - c : static_cast<unsigned __int128>(a[i]) + b[i] + c;
+        const auto wide = Subtract ? static_cast<unsigned __int128>(a[i]) - b[i] - c
+                                   : static_cast<unsigned __int128>(a[i]) + b[i] + c;
         after |= (wide >> (8 * sizeof(T)) & 1U) != 0 ? 1U << i : 0;
         d.set(i, static_cast<T>(wide));
     });
@@ -475,7 +511,8 @@ void runMadCarry(Warp& w, const Instr& in, std::uint32_t mask) {
     std::uint32_t after = before & ~mask;
     forLanes(mask, [&](std::uint32_t i) {
         const T product = High ? MulHi{}(a[i], b[i]) : MulLo{}(a[i], b[i]);
-        const unsigned __int128 wide = static_cast<unsigned __int128>(product) + c[i] + ((in.mode & 1U) != 0 ? before >> i & 1U : 0);
+        const unsigned __int128 wide =
+            static_cast<unsigned __int128>(product) + c[i] + ((in.mode & 1U) != 0 ? before >> i & 1U : 0);
         after |= (wide >> (8 * sizeof(T)) & 1U) != 0 ? 1U << i : 0;
         d.set(i, static_cast<T>(wide));
     });
@@ -540,7 +577,8 @@ std::span<const DecoderEntry> integerFamily() {
          [](Decoding& d) {
              const ptx::Type t = d.type();
              two(d, t.bits, t);
-             d.out.run = t.bits == 64 ? &unary<Brev, std::uint64_t, std::uint64_t> : &unary<Brev, std::uint32_t, std::uint32_t>;
+             d.out.run =
+                 t.bits == 64 ? &unary<Brev, std::uint64_t, std::uint64_t> : &unary<Brev, std::uint32_t, std::uint32_t>;
          }},
         {"mul24",
          [](Decoding& d) {

@@ -1,4 +1,5 @@
-// Loops over the lanes of a warp. A register is 32 cells of 4 bytes (8 for 64-bit types, predicates: one 32-bit mask), so that full warps vectorise.
+// Loops over the lanes of a warp. A register is 32 cells of 4 bytes (8 for 64-bit types, predicates: one 32-bit mask),
+// so that full warps vectorise.
 #pragma once
 
 #include <bit>
@@ -11,7 +12,9 @@
 namespace cudasim {
 
 template <std::size_t Bytes>
-using UnsignedOf = std::conditional_t<Bytes == 1, std::uint8_t, std::conditional_t<Bytes == 2, std::uint16_t, std::conditional_t<Bytes == 4, std::uint32_t, std::uint64_t>>>;
+using UnsignedOf = std::conditional_t<
+    Bytes == 1, std::uint8_t,
+    std::conditional_t<Bytes == 2, std::uint16_t, std::conditional_t<Bytes == 4, std::uint32_t, std::uint64_t>>>;
 
 /// One register, seen as values of type T in its low bytes.
 template <class T>
@@ -20,7 +23,9 @@ public:
     using Cell = std::conditional_t<sizeof(T) <= 4, std::uint32_t, std::uint64_t>;
 
     Lanes(Warp& w, std::uint32_t slot) : cells_(w.slot<Cell>(slot)) {}
-    T operator[](std::uint32_t lane) const { return std::bit_cast<T>(static_cast<UnsignedOf<sizeof(T)>>(cells_[lane])); }
+    T operator[](std::uint32_t lane) const {
+        return std::bit_cast<T>(static_cast<UnsignedOf<sizeof(T)>>(cells_[lane]));
+    }
     void set(std::uint32_t lane, T value) const { cells_[lane] = std::bit_cast<UnsignedOf<sizeof(T)>>(value); }
 
 private:

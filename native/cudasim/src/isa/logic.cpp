@@ -57,7 +57,9 @@ void runPredicate2(Warp& w, const Instr& in, std::uint32_t mask) {
     setPredicate(w, in.d, mask, Op{}(a, b));
 }
 
-void runPredicateNot(Warp& w, const Instr& in, std::uint32_t mask) { setPredicate(w, in.d, mask, ~predicate(w, in.a) ^ ((in.mode & 1U) != 0 ? kFullMask : 0)); }
+void runPredicateNot(Warp& w, const Instr& in, std::uint32_t mask) {
+    setPredicate(w, in.d, mask, ~predicate(w, in.a) ^ ((in.mode & 1U) != 0 ? kFullMask : 0));
+}
 
 template <class Op>
 void decodeLogic(Decoding& d) {
@@ -75,7 +77,8 @@ void decodeLogic(Decoding& d) {
     d.out.d = d.dest(0, t.bits);
     d.out.a = d.src(1, t);
     d.out.b = d.src(2, t);
-    d.out.run = t.bits == 64 ? &binary<Op, std::uint64_t, std::uint64_t, std::uint64_t> : &binary<Op, std::uint32_t, std::uint32_t, std::uint32_t>;
+    d.out.run = t.bits == 64 ? &binary<Op, std::uint64_t, std::uint64_t, std::uint64_t>
+                             : &binary<Op, std::uint32_t, std::uint32_t, std::uint32_t>;
 }
 
 void decodeNot(Decoding& d) {
@@ -91,7 +94,9 @@ void decodeNot(Decoding& d) {
     }
     d.out.d = d.dest(0, t.bits);
     d.out.a = d.src(1, t);
-    d.out.run = t.bits == 64 ? &unary<Not, std::uint64_t, std::uint64_t> : t.bits == 32 ? &unary<Not, std::uint32_t, std::uint32_t> : &unary<Not, std::uint16_t, std::uint16_t>;
+    d.out.run = t.bits == 64   ? &unary<Not, std::uint64_t, std::uint64_t>
+                : t.bits == 32 ? &unary<Not, std::uint32_t, std::uint32_t>
+                               : &unary<Not, std::uint16_t, std::uint16_t>;
 }
 
 void decodeCnot(Decoding& d) {
@@ -100,7 +105,9 @@ void decodeCnot(Decoding& d) {
     d.out.cls = Counter::inst_integer;
     d.out.d = d.dest(0, t.bits);
     d.out.a = d.src(1, t);
-    d.out.run = t.bits == 64 ? &unary<Cnot, std::uint64_t, std::uint64_t> : t.bits == 32 ? &unary<Cnot, std::uint32_t, std::uint32_t> : &unary<Cnot, std::uint16_t, std::uint16_t>;
+    d.out.run = t.bits == 64   ? &unary<Cnot, std::uint64_t, std::uint64_t>
+                : t.bits == 32 ? &unary<Cnot, std::uint32_t, std::uint32_t>
+                               : &unary<Cnot, std::uint16_t, std::uint16_t>;
 }
 
 template <class Op, class T>
@@ -135,8 +142,9 @@ void decodeShf(Decoding& d) {
     d.out.b = d.src(2, ptx::kB32);
     d.out.c = d.src(3, ptx::kB32);
     using U = std::uint32_t;
-    d.out.run = side == 0 ? (amount == 1 ? &ternary<Shf<true, true>, U, U, U, U> : &ternary<Shf<true, false>, U, U, U, U>)
-                          : (amount == 1 ? &ternary<Shf<false, true>, U, U, U, U> : &ternary<Shf<false, false>, U, U, U, U>);
+    d.out.run = side == 0
+                    ? (amount == 1 ? &ternary<Shf<true, true>, U, U, U, U> : &ternary<Shf<true, false>, U, U, U, U>)
+                    : (amount == 1 ? &ternary<Shf<false, true>, U, U, U, U> : &ternary<Shf<false, false>, U, U, U, U>);
 }
 
 void runLop3(Warp& w, const Instr& in, std::uint32_t mask) {
@@ -146,8 +154,8 @@ void runLop3(Warp& w, const Instr& in, std::uint32_t mask) {
     for (unsigned i = 0; i < 8; ++i) term[i] = (in.mode >> i & 1U) != 0 ? kFullMask : 0;
     forLanes(mask, [&](std::uint32_t i) {
         const std::uint32_t x = a[i], y = b[i], z = c[i];
-        d.set(i, (~x & ~y & ~z & term[0]) | (~x & ~y & z & term[1]) | (~x & y & ~z & term[2]) | (~x & y & z & term[3]) | (x & ~y & ~z & term[4]) |
-                     (x & ~y & z & term[5]) | (x & y & ~z & term[6]) | (x & y & z & term[7]));
+        d.set(i, (~x & ~y & ~z & term[0]) | (~x & ~y & z & term[1]) | (~x & y & ~z & term[2]) | (~x & y & z & term[3]) |
+                     (x & ~y & ~z & term[4]) | (x & ~y & z & term[5]) | (x & y & ~z & term[6]) | (x & y & z & term[7]));
     });
 }
 
@@ -168,8 +176,9 @@ void decodeLop3(Decoding& d) {
 // prmt: mode is 0 for the generic form, else 1 + the index of f4e, b4e, rc8, ecl, ecr, rc16.
 std::uint32_t permute(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t mode) {
     const std::uint64_t bytes = std::uint64_t{b} << 32 | a;
-    static constexpr std::uint16_t kSelectors[6][4] = {{0x3210, 0x4321, 0x5432, 0x6543}, {0x5670, 0x6701, 0x7012, 0x0123}, {0x0000, 0x1111, 0x2222, 0x3333},
-                                                       {0x3210, 0x3211, 0x3222, 0x3333}, {0x0000, 0x1110, 0x2210, 0x3210}, {0x1010, 0x3232, 0x1010, 0x3232}};
+    static constexpr std::uint16_t kSelectors[6][4] = {
+        {0x3210, 0x4321, 0x5432, 0x6543}, {0x5670, 0x6701, 0x7012, 0x0123}, {0x0000, 0x1111, 0x2222, 0x3333},
+        {0x3210, 0x3211, 0x3222, 0x3333}, {0x0000, 0x1110, 0x2210, 0x3210}, {0x1010, 0x3232, 0x1010, 0x3232}};
     const std::uint32_t selector = mode == 0 ? c : kSelectors[mode - 1][c & 3];
     std::uint32_t r = 0;
     for (unsigned i = 0; i < 4; ++i) {
@@ -202,8 +211,9 @@ void decodePrmt(Decoding& d) {
 
 std::span<const DecoderEntry> logicFamily() {
     static constexpr DecoderEntry kFamily[] = {
-        {"and", decodeLogic<And>}, {"or", decodeLogic<Or>},   {"xor", decodeLogic<Xor>}, {"not", decodeNot},   {"cnot", decodeCnot},
-        {"shl", decodeShift<Shl>}, {"shr", decodeShift<Shr>}, {"shf", decodeShf},        {"lop3", decodeLop3}, {"prmt", decodePrmt},
+        {"and", decodeLogic<And>}, {"or", decodeLogic<Or>},   {"xor", decodeLogic<Xor>}, {"not", decodeNot},
+        {"cnot", decodeCnot},      {"shl", decodeShift<Shl>}, {"shr", decodeShift<Shr>}, {"shf", decodeShf},
+        {"lop3", decodeLop3},      {"prmt", decodePrmt},
     };
     return kFamily;
 }

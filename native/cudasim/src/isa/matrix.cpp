@@ -1,11 +1,13 @@
 // Matrix instructions: mma.sync, wmma, ldmatrix, stmatrix, movmatrix.
 //
-// mma.sync fragments are laid out as the PTX manual says. With g = lane / 4, t = lane % 4 and e elements per 32-bit register:
-//   A (M x K): element j of register r is row g + 8 * (r & 1), column t * e + j + (r / 2) * 4 * e   (M = 8: one row, r counts columns)
+// mma.sync fragments are laid out as the PTX manual says. With g = lane / 4, t = lane % 4 and e elements per 32-bit
+// register:
+//   A (M x K): element j of register r is row g + 8 * (r & 1), column t * e + j + (r / 2) * 4 * e
+//              (M = 8: one row, r counts columns)
 //   B (K x N): element j of register r is row t * e + j + r * 4 * e, column g
 //   C, D:      element i is row g + 8 * (i / 2), column t * 2 + (i & 1)
-// wmma fragments have no documented layout: elements go to the lanes in order of memory, several times when there is room.
-// Products are exact; sums are float32 (int32, float64) in order of k.
+// wmma fragments have no documented layout: elements go to the lanes in order of memory, several times when there is
+// room. Products are exact; sums are float32 (int32, float64) in order of k.
 #include <algorithm>
 #include <array>
 
@@ -55,7 +57,9 @@ V decodeElement(Element e, std::uint64_t bits) {
     switch (e) {
         case Element::F16: return static_cast<V>(fp::toFloat(fp::F16{static_cast<std::uint16_t>(bits)}));
         case Element::BF16: return static_cast<V>(fp::toFloat(fp::BF16{static_cast<std::uint16_t>(bits)}));
-        case Element::TF32: return static_cast<V>(std::bit_cast<float>(static_cast<std::uint32_t>(bits) & 0xffffe000U));  // the hardware reads 19 bits
+        case Element::TF32:
+            // The hardware reads 19 bits.
+            return static_cast<V>(std::bit_cast<float>(static_cast<std::uint32_t>(bits) & 0xffffe000U));
         case Element::F32: return static_cast<V>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
         case Element::F64: return static_cast<V>(std::bit_cast<double>(bits));
         case Element::S8: return static_cast<V>(static_cast<std::int8_t>(bits));
@@ -137,7 +141,8 @@ void setRegisterValue(Warp& w, std::uint32_t slot, std::uint32_t lane, Element e
     }
     std::uint32_t& cell = w.slot<std::uint32_t>(slot)[lane];
     const unsigned width = bitsOf(e);
-    const auto field = static_cast<std::uint32_t>((width == 32 ? 0xffffffffULL : (1ULL << width) - 1) << (j * width % 32));
+    const auto field =
+        static_cast<std::uint32_t>((width == 32 ? 0xffffffffULL : (1ULL << width) - 1) << (j * width % 32));
     cell = (cell & ~field) | (static_cast<std::uint32_t>(bits << (j * width % 32)) & field);
 }
 
@@ -151,9 +156,10 @@ bool wholeWarp(Warp& w, const Instr& in, std::uint32_t& mask) {
     }();
     if (!w.converge(in, mask, kAll.data())) return false;
     if (mask == kFullMask) return true;
-    w.block->launch.findings->report("warp-sync", w.block->site(w, static_cast<std::uint32_t>(std::countr_zero(mask)), in.line), [&] {
-        return "only " + std::to_string(std::popcount(mask)) + " threads of the warp execute this: it needs all 32";
-    });
+    w.block->launch.findings->report(
+        "warp-sync", w.block->site(w, static_cast<std::uint32_t>(std::countr_zero(mask)), in.line), [&] {
+            return "only " + std::to_string(std::popcount(mask)) + " threads of the warp execute this: it needs all 32";
+        });
     throw Fault{CUDA_ERROR_LAUNCH_FAILED};
 }
 
@@ -166,14 +172,17 @@ struct MmaPlan {
     bool wmma, aRow, bRow, saturate;
 
     std::int64_t pack() const {
-        return static_cast<std::int64_t>(shape.m | shape.n << 8 | shape.k << 16) | static_cast<std::int64_t>(a) << 24 | static_cast<std::int64_t>(b) << 28 |
-               static_cast<std::int64_t>(c) << 32 | static_cast<std::int64_t>(d) << 36 | static_cast<std::int64_t>(wmma) << 40 |
-               static_cast<std::int64_t>(aRow) << 41 | static_cast<std::int64_t>(bRow) << 42 | static_cast<std::int64_t>(saturate) << 43;
+        return static_cast<std::int64_t>(shape.m | shape.n << 8 | shape.k << 16) | static_cast<std::int64_t>(a) << 24 |
+               static_cast<std::int64_t>(b) << 28 | static_cast<std::int64_t>(c) << 32 |
+               static_cast<std::int64_t>(d) << 36 | static_cast<std::int64_t>(wmma) << 40 |
+               static_cast<std::int64_t>(aRow) << 41 | static_cast<std::int64_t>(bRow) << 42 |
+               static_cast<std::int64_t>(saturate) << 43;
     }
     static MmaPlan unpack(std::int64_t v) {
         const auto element = [&](int at) { return static_cast<Element>(v >> at & 15); };
         const auto size = [&](int at) { return static_cast<unsigned>(v >> at & 255); };
-        return {{size(0), size(8), size(16)}, element(24), element(28), element(32), element(36), (v >> 40 & 1) != 0, (v >> 41 & 1) != 0, (v >> 42 & 1) != 0, (v >> 43 & 1) != 0};
+        return {{size(0), size(8), size(16)}, element(24),        element(28),        element(32),       element(36),
+                (v >> 40 & 1) != 0,           (v >> 41 & 1) != 0, (v >> 42 & 1) != 0, (v >> 43 & 1) != 0};
     }
 };
 
@@ -192,7 +201,12 @@ WmmaPlace wmmaPlace(Role role, Shape s, Element e, bool rowMajor) {
 template <class F>
 void forElements(const MmaPlan& p, Role role, Element e, std::uint32_t lane, F f) {
     if (!p.wmma) forMmaElements(role, p.shape, e, lane, f);
-    else forWmmaElements(wmmaPlace(role, p.shape, e, role == Role::A ? p.aRow : role == Role::B ? p.bRow : true), e, lane, f);
+    else
+        forWmmaElements(wmmaPlace(role, p.shape, e,
+                                  role == Role::A   ? p.aRow
+                                  : role == Role::B ? p.bRow
+                                                    : true),
+                        e, lane, f);
 }
 
 template <class V>
@@ -238,8 +252,9 @@ void runMma(Warp& w, const Instr& in, std::uint32_t mask) {
 
 std::optional<Shape> takeShape(Decoding& d) {
     static constexpr std::pair<std::string_view, Shape> kShapes[] = {
-        {"m16n8k4", {16, 8, 4}}, {"m16n8k8", {16, 8, 8}}, {"m16n8k16", {16, 8, 16}}, {"m16n8k32", {16, 8, 32}}, {"m8n8k16", {8, 8, 16}}, {"m8n8k4", {8, 8, 4}},
-        {"m16n16k16", {16, 16, 16}}, {"m8n32k16", {8, 32, 16}}, {"m32n8k16", {32, 8, 16}}, {"m16n16k8", {16, 16, 8}},
+        {"m16n8k4", {16, 8, 4}},   {"m16n8k8", {16, 8, 8}},   {"m16n8k16", {16, 8, 16}},   {"m16n8k32", {16, 8, 32}},
+        {"m8n8k16", {8, 8, 16}},   {"m8n8k4", {8, 8, 4}},     {"m16n16k16", {16, 16, 16}}, {"m8n32k16", {8, 32, 16}},
+        {"m32n8k16", {32, 8, 16}}, {"m16n16k8", {16, 16, 8}},
     };
     for (const auto& [name, shape] : kShapes) {
         if (d.take(name)) return shape;
@@ -250,8 +265,10 @@ std::optional<Shape> takeShape(Decoding& d) {
 bool known(const MmaPlan& p) {
     const Shape& s = p.shape;
     const bool floatC = (p.c == Element::F32 || (p.c == Element::F16 && p.a == Element::F16)) && p.c == p.d;
-    const bool mixedC = p.a == Element::F16 && (p.c == Element::F16 || p.c == Element::F32) && (p.d == Element::F16 || p.d == Element::F32);
-    const bool eight = (p.a == Element::S8 || p.a == Element::U8) && (p.b == Element::S8 || p.b == Element::U8) && p.c == Element::S32 && p.d == Element::S32;
+    const bool mixedC = p.a == Element::F16 && (p.c == Element::F16 || p.c == Element::F32) &&
+                        (p.d == Element::F16 || p.d == Element::F32);
+    const bool eight = (p.a == Element::S8 || p.a == Element::U8) && (p.b == Element::S8 || p.b == Element::U8) &&
+                       p.c == Element::S32 && p.d == Element::S32;
     if (!eight && p.a != p.b) return false;
     if (p.wmma) {
         const bool large = s.m * s.n == 256 && s.k == 16;
@@ -261,7 +278,9 @@ bool known(const MmaPlan& p) {
         if (p.a == Element::TF32) return s.m == 16 && s.n == 16 && s.k == 8 && floatC;
         return p.a == Element::F64 && s.m == 8 && s.n == 8 && s.k == 4 && p.c == Element::F64 && p.d == Element::F64;
     }
-    if (p.a == Element::F64) return p.c == Element::F64 && p.d == Element::F64 && ((s.m == 8 && s.k == 4) || (s.m == 16 && s.k <= 16)) && s.n == 8;
+    if (p.a == Element::F64)
+        return p.c == Element::F64 && p.d == Element::F64 && ((s.m == 8 && s.k == 4) || (s.m == 16 && s.k <= 16)) &&
+               s.n == 8;
     if (p.a == Element::F16) return s.m == 16 && s.n == 8 && (s.k == 8 || s.k == 16) && mixedC;
     if (p.a == Element::BF16) return s.m == 16 && s.n == 8 && (s.k == 8 || s.k == 16) && floatC;
     if (p.a == Element::TF32) return s.m == 16 && s.n == 8 && (s.k == 4 || s.k == 8) && floatC;
@@ -274,7 +293,10 @@ void decodeMmaOperands(Decoding& d, const MmaPlan& p) {
     if (!known(p)) d.fail("shape and types are not simulated");
     const auto registers = [&](Role role, Element e) {
         if (p.wmma) return wmmaRegisters(role, p.shape, e);
-        const unsigned elements = (role == Role::A ? p.shape.m * p.shape.k : role == Role::B ? p.shape.k * p.shape.n : p.shape.m * p.shape.n) / kLanes;
+        const unsigned elements = (role == Role::A   ? p.shape.m * p.shape.k
+                                   : role == Role::B ? p.shape.k * p.shape.n
+                                                     : p.shape.m * p.shape.n) /
+                                  kLanes;
         return elements / perRegister(e);
     };
     d.expectOperands(4, 4);
@@ -305,8 +327,8 @@ void decodeMma(Decoding& d) {
 
 // ---- wmma ----
 
-// e: slot of the stride, in elements; mode: role | element << 2 | (row major in memory) << 6 | (fragment order by rows) << 7; imm is the address offset,
-// c the shape
+// e: slot of the stride, in elements; mode: role | element << 2 | (row major in memory) << 6 | (fragment order by rows)
+// << 7; imm is the address offset, c the shape
 void runWmmaAccess(Warp& w, const Instr& in, std::uint32_t mask, AccessKind kind) {
     if (!wholeWarp(w, in, mask)) return;
     const auto role = static_cast<Role>(in.mode & 3);
@@ -319,7 +341,8 @@ void runWmmaAccess(Warp& w, const Instr& in, std::uint32_t mask, AccessKind kind
     formAddresses(w, in, mask, base);
     const Lanes<std::uint32_t> stride(w, in.e);
     const unsigned bytes = bitsOf(e) / 8;
-    // Elements that are neighbours in memory go in one access of up to 16 bytes, when the fragment's order is that of memory.
+    // Elements that are neighbours in memory go in one access of up to 16 bytes, when the fragment's order is that of
+    // memory.
     const unsigned perLane = place.rows * place.columns / kLanes;
     const unsigned chunk = place.rowMajor == rowMajor ? std::min(perLane, 16 / bytes) : 1;
     for (unsigned first = 0; first < perLane; first += chunk) {
@@ -333,7 +356,8 @@ void runWmmaAccess(Warp& w, const Instr& in, std::uint32_t mask, AccessKind kind
                 const unsigned index = i++;
                 if (index < first || index >= first + chunk) return;
                 if (index == first) {
-                    const std::uint64_t element = rowMajor ? std::uint64_t{row} * stride[lane] + column : std::uint64_t{column} * stride[lane] + row;
+                    const std::uint64_t element = rowMajor ? std::uint64_t{row} * stride[lane] + column
+                                                           : std::uint64_t{column} * stride[lane] + row;
                     addresses[lane] = base[lane] + element * bytes;
                 }
                 if (kind == AccessKind::Store) {
@@ -409,7 +433,8 @@ void decodeWmma(Decoding& d) {
     const WmmaPlace place = wmmaPlace(role, *shape, e, fragmentRows);
     d.expectOperands(2, 3);
     d.address(1 - fragment);
-    d.out.extra = what == 0 ? d.destVector(d.operand(0), registerType(e).bits, place.registers) : d.sourceVector(d.operand(1), registerType(e), place.registers);
+    d.out.extra = what == 0 ? d.destVector(d.operand(0), registerType(e).bits, place.registers)
+                            : d.sourceVector(d.operand(1), registerType(e), place.registers);
     if (d.operandCount() == 3) {
         d.out.e = d.src(2, ptx::kB32);
     } else {
@@ -418,12 +443,14 @@ void decodeWmma(Decoding& d) {
         leading.bits = rowMajor ? place.columns : place.rows;
         d.out.e = d.sourceOf(leading, ptx::kB32);
     }
-    d.out.mode = static_cast<std::uint32_t>(role) | static_cast<std::uint32_t>(e) << 2 | std::uint32_t{rowMajor} << 6 | std::uint32_t{fragmentRows} << 7;
+    d.out.mode = static_cast<std::uint32_t>(role) | static_cast<std::uint32_t>(e) << 2 | std::uint32_t{rowMajor} << 6 |
+                 std::uint32_t{fragmentRows} << 7;
     d.out.c = shape->m | shape->n << 8 | shape->k << 16;
     d.out.run = what == 0 ? &runWmmaLoad : &runWmmaStore;
 }
 
-// ---- ldmatrix, stmatrix, movmatrix: 8 x 8 matrices of 16-bit elements; lane i holds row i / 4, columns 2 * (i % 4) and the next ----
+// ---- ldmatrix, stmatrix, movmatrix: 8 x 8 matrices of 16-bit elements; lane i holds row i / 4, columns 2 * (i % 4)
+// and the next ----
 
 using Tile = std::array<std::array<std::uint16_t, 8>, 8>;
 
@@ -455,7 +482,8 @@ void runLdmatrix(Warp& w, const Instr& in, std::uint32_t mask) {
     resolve(w, in, rows, 16, AccessKind::Load, addresses, pointers);
     std::array<Tile, 4> tiles;
     for (std::uint32_t i = 0; i < in.count * 8U; ++i) std::memcpy(tiles[i / 8][i % 8].data(), pointers[i], 16);
-    for (std::uint32_t i = 0; i < in.count; ++i) tileToLanes(tiles[i], in.mode != 0, w.slot<std::uint32_t>(w.kernel->slots[in.extra + i]));
+    for (std::uint32_t i = 0; i < in.count; ++i)
+        tileToLanes(tiles[i], in.mode != 0, w.slot<std::uint32_t>(w.kernel->slots[in.extra + i]));
 }
 
 void runStmatrix(Warp& w, const Instr& in, std::uint32_t mask) {
@@ -485,7 +513,8 @@ void decodeMatrixAccess(Decoding& d, bool load) {
     d.expectOperands(2, 2);
     d.out.cls = Counter::inst_matrix;
     d.address(load ? 1 : 0);
-    d.out.extra = load ? d.destVector(d.operand(0), 32, d.out.count) : d.sourceVector(d.operand(1), ptx::kB32, d.out.count);
+    d.out.extra =
+        load ? d.destVector(d.operand(0), 32, d.out.count) : d.sourceVector(d.operand(1), ptx::kB32, d.out.count);
     d.out.run = load ? &runLdmatrix : &runStmatrix;
 }
 
@@ -497,7 +526,8 @@ void runMovmatrix(Warp& w, const Instr& in, std::uint32_t mask) {
 }
 
 void decodeMovmatrix(Decoding& d) {
-    if (!d.take("sync") || !d.take("aligned") || !d.take("m8n8") || !d.take("trans") || d.type() != ptx::kB16) d.fail("only .sync.aligned.m8n8.trans.b16 is known");
+    if (!d.take("sync") || !d.take("aligned") || !d.take("m8n8") || !d.take("trans") || d.type() != ptx::kB16)
+        d.fail("only .sync.aligned.m8n8.trans.b16 is known");
     d.expectOperands(2, 2);
     d.out.cls = Counter::inst_matrix;
     d.out.d = d.dest(0, 32);

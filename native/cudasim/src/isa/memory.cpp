@@ -187,7 +187,12 @@ void decodeCreatePolicy(Decoding& d) {
 
 std::span<const DecoderEntry> memoryFamily() {
     static constexpr DecoderEntry kFamily[] = {
-        {"ld", decodeLoad}, {"ldu", decodeLoad}, {"st", decodeStore}, {"prefetch", decodePrefetch}, {"prefetchu", decodePrefetch}, {"applypriority", decodePrefetch},
+        {"ld", decodeLoad},
+        {"ldu", decodeLoad},
+        {"st", decodeStore},
+        {"prefetch", decodePrefetch},
+        {"prefetchu", decodePrefetch},
+        {"applypriority", decodePrefetch},
         {"createpolicy", decodeCreatePolicy},
     };
     return kFamily;

@@ -15,7 +15,9 @@ void runMove(Warp& w, const Instr& in, std::uint32_t mask) {
     forLanes(mask, [&](std::uint32_t i) { d.set(i, a[i]); });
 }
 
-void runMovePredicate(Warp& w, const Instr& in, std::uint32_t mask) { setPredicate(w, in.d, mask, predicate(w, in.a) ^ (in.mode != 0 ? kFullMask : 0)); }
+void runMovePredicate(Warp& w, const Instr& in, std::uint32_t mask) {
+    setPredicate(w, in.d, mask, predicate(w, in.a) ^ (in.mode != 0 ? kFullMask : 0));
+}
 
 // The address of a variable in local memory depends on how deep the call stack is.
 void runFrameAddress(Warp& w, const Instr& in, std::uint32_t mask) {
@@ -34,7 +36,8 @@ enum class Clock : std::uint32_t { Cycles32, Cycles32High, Cycles64, Nanoseconds
 // There is no timing: the clock counts instructions executed by the block's worker, so that it at least advances.
 void runClock(Warp& w, const Instr& in, std::uint32_t mask) {
     std::uint64_t value = (*w.counters)[Counter::warp_instructions];
-    if (static_cast<Clock>(in.mode) == Clock::Nanoseconds) value = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+    if (static_cast<Clock>(in.mode) == Clock::Nanoseconds)
+        value = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
     if (static_cast<Clock>(in.mode) == Clock::Cycles32High) value >>= 32;
     if (static_cast<Clock>(in.mode) == Clock::Cycles32 || static_cast<Clock>(in.mode) == Clock::Cycles32High) {
         const Lanes<std::uint32_t> d(w, in.d);
@@ -64,8 +67,11 @@ void runUnpack(Warp& w, const Instr& in, std::uint32_t mask) {
     const std::uint32_t* parts = w.kernel->slots.data() + in.extra;
     for (; mask != 0; mask &= mask - 1) {
         const auto lane = static_cast<std::uint32_t>(std::countr_zero(mask));
-        const std::uint64_t value = in.mode * in.count == 64 ? w.slot<std::uint64_t>(in.a)[lane] : w.slot<std::uint32_t>(in.a)[lane];
-        for (std::uint32_t i = 0; i < in.count; ++i) w.slot<std::uint32_t>(parts[i])[lane] = static_cast<std::uint32_t>(value >> (i * in.mode) & ((1ULL << in.mode) - 1));
+        const std::uint64_t value =
+            in.mode * in.count == 64 ? w.slot<std::uint64_t>(in.a)[lane] : w.slot<std::uint32_t>(in.a)[lane];
+        for (std::uint32_t i = 0; i < in.count; ++i)
+            w.slot<std::uint32_t>(parts[i])[lane] =
+                static_cast<std::uint32_t>(value >> (i * in.mode) & ((1ULL << in.mode) - 1));
     }
 }
 
@@ -99,7 +105,8 @@ bool decodeClock(Decoding& d, unsigned bits) {
     else if (op.name == "%clock64") clock = Clock::Cycles64;
     else if (op.name == "%globaltimer") clock = Clock::Nanoseconds;
     else return false;
-    if ((bits == 64) != (clock == Clock::Cycles64 || clock == Clock::Nanoseconds)) d.fail("width of special register " + op.name);
+    if ((bits == 64) != (clock == Clock::Cycles64 || clock == Clock::Nanoseconds))
+        d.fail("width of special register " + op.name);
     d.out.d = d.dest(0, bits);
     d.out.mode = static_cast<std::uint32_t>(clock);
     d.out.run = &runClock;
@@ -141,7 +148,10 @@ void decodeMov(Decoding& d) {
     } else if (!decodeClock(d, bits)) {
         d.out.d = d.dest(0, bits);
         d.out.a = d.src(1, t);
-        d.out.run = bits == 128 ? &runMove128 : bits == 64 ? &runMove<std::uint64_t> : bits == 32 ? &runMove<std::uint32_t> : &runMove<std::uint16_t>;
+        d.out.run = bits == 128  ? &runMove128
+                    : bits == 64 ? &runMove<std::uint64_t>
+                    : bits == 32 ? &runMove<std::uint32_t>
+                                 : &runMove<std::uint16_t>;
     }
 }
 
@@ -161,7 +171,9 @@ void decodeSelp(Decoding& d) {
     d.out.b = d.src(2, t);
     d.out.c = d.predicateSource(d.operand(3));
     d.out.mode = d.operand(3).negated ? 1 : 0;
-    d.out.run = t.totalBits() == 64 ? &runSelp<std::uint64_t> : t.totalBits() == 32 ? &runSelp<std::uint32_t> : &runSelp<std::uint16_t>;
+    d.out.run = t.totalBits() == 64   ? &runSelp<std::uint64_t>
+                : t.totalBits() == 32 ? &runSelp<std::uint32_t>
+                                      : &runSelp<std::uint16_t>;
 }
 
 template <class T, class C>
@@ -181,8 +193,12 @@ void decodeSlct(Decoding& d) {
     d.out.a = d.src(1, t);
     d.out.b = d.src(2, t);
     d.out.c = d.src(3, c);
-    const auto choose = [&]<class T>(T) -> Handler { return c.isFloat() ? &runSlct<T, float> : &runSlct<T, std::int32_t>; };
-    d.out.run = t.bits == 64 ? choose(std::uint64_t{}) : t.bits == 32 ? choose(std::uint32_t{}) : choose(std::uint16_t{});
+    const auto choose = [&]<class T>(T) -> Handler {
+        return c.isFloat() ? &runSlct<T, float> : &runSlct<T, std::int32_t>;
+    };
+    d.out.run = t.bits == 64   ? choose(std::uint64_t{})
+                : t.bits == 32 ? choose(std::uint32_t{})
+                               : choose(std::uint16_t{});
 }
 
 struct AddWindow {
@@ -203,11 +219,16 @@ void decodeCvta(Decoding& d) {
     d.out.cls = Counter::inst_move;
     d.out.d = d.dest(0, 64);
     const ptx::Operand& from = d.operand(1);
-    if (from.kind == ptx::Operand::Kind::Symbol && d.isFrameVariable(from.name)) d.fail("cvta of a variable's name in local space");
+    if (from.kind == ptx::Operand::Kind::Symbol && d.isFrameVariable(from.name))
+        d.fail("cvta of a variable's name in local space");
     d.out.a = d.src(1, t);
     switch (*space) {
-        case ptx::Space::Shared: d.out.run = toSpace ? &AddWindow::to<0 - kSharedWindow> : &AddWindow::to<kSharedWindow>; break;
-        case ptx::Space::Local: d.out.run = toSpace ? &AddWindow::to<0 - kLocalWindow> : &AddWindow::to<kLocalWindow>; break;
+        case ptx::Space::Shared:
+            d.out.run = toSpace ? &AddWindow::to<0 - kSharedWindow> : &AddWindow::to<kSharedWindow>;
+            break;
+        case ptx::Space::Local:
+            d.out.run = toSpace ? &AddWindow::to<0 - kLocalWindow> : &AddWindow::to<kLocalWindow>;
+            break;
         case ptx::Space::Param:
             if (!d.inEntry()) d.fail("the address of a function's parameter is local");
             d.out.run = toSpace ? &AddWindow::to<0 - kParamWindow> : &AddWindow::to<kParamWindow>;
@@ -222,7 +243,8 @@ void runIsspacep(Warp& w, const Instr& in, std::uint32_t mask) {
     std::uint32_t result = 0;
     forLanes(mask, [&](std::uint32_t i) {
         const std::uint64_t p = a[i];
-        const bool shared = p - kSharedWindow < kWindowBytes, local = p - kLocalWindow < kWindowBytes, param = p - kParamWindow < kWindowBytes;
+        const bool shared = p - kSharedWindow < kWindowBytes, local = p - kLocalWindow < kWindowBytes,
+                   param = p - kParamWindow < kWindowBytes;
         bool is = false;
         switch (static_cast<ptx::Space>(in.mode)) {
             case ptx::Space::Shared: is = shared; break;
@@ -251,7 +273,8 @@ void decodeIsspacep(Decoding& d) {
 
 std::span<const DecoderEntry> moveFamily() {
     static constexpr DecoderEntry kFamily[] = {
-        {"mov", decodeMov}, {"selp", decodeSelp}, {"slct", decodeSlct}, {"cvta", decodeCvta}, {"isspacep", decodeIsspacep},
+        {"mov", decodeMov},   {"selp", decodeSelp},         {"slct", decodeSlct},
+        {"cvta", decodeCvta}, {"isspacep", decodeIsspacep},
     };
     return kFamily;
 }

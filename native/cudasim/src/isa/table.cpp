@@ -8,8 +8,9 @@ namespace cudasim {
 Decoder findDecoder(std::string_view name) {
     static const std::unordered_map<std::string_view, Decoder> table = [] {
         std::unordered_map<std::string_view, Decoder> all;
-        for (const auto family : {integerFamily(), logicFamily(), floatFamily(), convertFamily(), compareFamily(), moveFamily(), memoryFamily(),
-                                  atomicFamily(), warpFamily(), controlFamily(), matrixFamily(), asyncFamily()}) {
+        for (const auto family :
+             {integerFamily(), logicFamily(), floatFamily(), convertFamily(), compareFamily(), moveFamily(),
+              memoryFamily(), atomicFamily(), warpFamily(), controlFamily(), matrixFamily(), asyncFamily()}) {
             for (const DecoderEntry& entry : family) all.emplace(entry.name, entry.decode);
         }
         return all;

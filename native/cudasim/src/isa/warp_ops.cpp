@@ -17,7 +17,8 @@ bool gather(Warp& w, const Instr& in, std::uint32_t& mask, std::uint32_t members
         const auto lane = static_cast<std::uint32_t>(std::countr_zero(rest));
         if ((need[lane] >> lane & 1U) != 0) continue;
         w.block->launch.findings->report("warp-sync", w.block->site(w, lane, in.line), [&] {
-            return "lane " + std::to_string(lane) + " executes this with member mask " + std::to_string(need[lane]) + ", which does not name it";
+            return "lane " + std::to_string(lane) + " executes this with member mask " + std::to_string(need[lane]) +
+                   ", which does not name it";
         });
         throw Fault{CUDA_ERROR_LAUNCH_FAILED};
     }
@@ -79,7 +80,8 @@ void decodeShfl(Decoding& d) {
     d.out.b = d.src(2, ptx::kB32);
     d.out.c = d.src(3, ptx::kB32);
     d.out.extra = d.src(4, ptx::kB32);
-    static constexpr Handler kHandlers[] = {&runShfl<Shuffle::Up>, &runShfl<Shuffle::Down>, &runShfl<Shuffle::Butterfly>, &runShfl<Shuffle::Index>};
+    static constexpr Handler kHandlers[] = {&runShfl<Shuffle::Up>, &runShfl<Shuffle::Down>,
+                                            &runShfl<Shuffle::Butterfly>, &runShfl<Shuffle::Index>};
     if (kind >= 0) d.out.run = kHandlers[kind];
 }
 
@@ -169,7 +171,9 @@ void runRedux(Warp& w, const Instr& in, std::uint32_t mask) {
         for (rest &= rest - 1; rest != 0; rest &= rest - 1) {
             const T v = a[static_cast<std::uint32_t>(std::countr_zero(rest))];
             switch (static_cast<Reduction>(in.mode)) {
-                case Reduction::Add: r = static_cast<T>(static_cast<std::uint32_t>(r) + static_cast<std::uint32_t>(v)); break;
+                case Reduction::Add:
+                    r = static_cast<T>(static_cast<std::uint32_t>(r) + static_cast<std::uint32_t>(v));
+                    break;
                 case Reduction::Min: r = std::min(r, v); break;
                 case Reduction::Max: r = std::max(r, v); break;
                 case Reduction::And: r &= v; break;
@@ -223,8 +227,13 @@ void decodeElect(Decoding& d) {
 
 std::span<const DecoderEntry> warpFamily() {
     static constexpr DecoderEntry kFamily[] = {
-        {"shfl", decodeShfl}, {"vote", decodeVote}, {"match", decodeMatch}, {"redux", decodeRedux}, {"elect", decodeElect},
-        {"activemask", [](Decoding& d) {
+        {"shfl", decodeShfl},
+        {"vote", decodeVote},
+        {"match", decodeMatch},
+        {"redux", decodeRedux},
+        {"elect", decodeElect},
+        {"activemask",
+         [](Decoding& d) {
              d.type();
              d.expectOperands(1, 1);
              d.out.cls = Counter::inst_warp;
