@@ -130,16 +130,18 @@ private:
         const double minimum = matrix(tokens_, k) + matrix(n, k) + matrix(residual ? 2 * tokens_ : tokens_, n) + matrix(normalised ? 3 : 1, n);
         report.add({std::string("nj_gemm_") + variant.entry + "_" + name(type_), shape(what), minimum, [&](Device& device) {
                         const int count = tokens_ * n;
+                        // As in the encoder: the residual stream is replaced by what the layer makes of it.
+                        const Buffer& stream = residual ? numbers(device, count) : device.output(type_, count);
                         const GemmArguments a{.x = &numbers(device, tokens_ * k),
                                               .weight = &numbers(device, static_cast<int64_t>(n) * k),
                                               .bias = &numbers(device, n),
-                                              .residual = residual ? &numbers(device, count) : nullptr,
+                                              .residual = residual ? &stream : nullptr,
                                               .norm = normalised ? norm(device, n) : NormParameters{},
                                               .activation = activation,
                                               .rows = {tokens_},
                                               .n = n,
                                               .k = k};
-                        launchGemm(device, type_, variant, device.output(type_, count), a);
+                        launchGemm(device, type_, variant, stream, a);
                     }});
     }
 

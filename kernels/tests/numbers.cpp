@@ -119,7 +119,7 @@ void expectClose(const std::string& what, Type type, const std::vector<double>& 
     // One per cent for the float32 sums that decide a tie.
     const double limit = 1.01 * std::max(2 * plainError, roundoff(type) * greatest);
     for (size_t i = 0; i < exact.size(); ++i) {
-        const double allowed = type == Type::f32 ? 1e-5 * std::max(1.0, std::fabs(exact[i])) : limit;
+        const double allowed = type == Type::f32 ? std::max(1e-5 * std::max(1.0, std::fabs(exact[i])), 2 * plainError) : limit;
         if (!(std::fabs(actual[i] - exact[i]) <= allowed)) {
             throw std::runtime_error(what + ": element " + std::to_string(i) + " of " + std::to_string(exact.size()) + " is "
                                      + std::to_string(actual[i]) + ", expected " + std::to_string(exact[i]) + " within "

@@ -39,8 +39,8 @@ private:
 
 /**
  * Throws with the worst element unless `actual` is as near to `exact` as its type must be: float32 within 1e-5 (absolute below 1,
- * relative above), 16-bit types within twice the greatest error that `plain`, a computation rounded after every step, has; what one correct
- * rounding of the result costs is always allowed.
+ * relative above) or, for inputs so ill-conditioned that no float32 can be, as the 16-bit types: within twice the greatest error that `plain`,
+ * a computation rounded after every step, has. What one correct rounding of the result costs is always allowed.
  */
 void expectClose(const std::string& what, Type type, const std::vector<double>& actual, const std::vector<double>& exact,
                  const std::vector<double>& plain);
