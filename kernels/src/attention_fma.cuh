@@ -42,7 +42,7 @@ template <int HD> struct FmaAttention {
             const bool present = from + row < length;
             const S* source = first + (static_cast<int64_t>(present ? from + row : 0) * 3 + part) * dim;
             loadPacket(source, column, present ? headDim : 0, true, values);
-            storePacket(&rows[row][column], 0, kStep, true, values);
+            *reinterpret_cast<float4*>(&rows[row][column]) = make_float4(values[0], values[1], values[2], values[3]);
         }
     }
 

@@ -152,6 +152,7 @@ template <int HD> struct WarpAttention {
     /** Writes this warp's rows, from `firstQuery` on, through its own 16 rows of shared memory, so that stores are whole packets. */
     __device__ void finish(char* queries, const Head& head, int firstQuery) {
         const int lane = threadIdx.x % kWarp;
+        __syncwarp();  // other lanes read these rows in begin()
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             float all = total[half];

@@ -17,19 +17,23 @@ NJ_NAME(nj_bias)(S* x, const S* bias, int activation, int rows, const int* rowCo
     for (int part = 0; part < kPerThread / kPacket<S>; ++part) {
         const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x * kPerThread
             + (part * blockDim.x + threadIdx.x) * kPacket<S>;
-        if (packed && first < count) {
+        if (first >= count) return;
+        int column = static_cast<int>(first % n);
+        if (packed) {
             float values[kPacket<S>];
             float added[kPacket<S>] = {};
             S* row = x + first;
             loadPacket(row, 0, kPacket<S>, true, values);
-            if (bias != nullptr) loadPacket(bias, static_cast<int>(first % n), n, true, added);
+            if (bias != nullptr) loadPacket(bias, column, n, true, added);
 #pragma unroll
             for (int i = 0; i < kPacket<S>; ++i) values[i] = activate(values[i] + added[i], activation);
             storePacket(row, 0, kPacket<S>, true, values);
-        } else if (!packed) {
+        } else {
+#pragma unroll 1
             for (int64_t i = first; i < min(first + kPacket<S>, count); ++i) {
-                const float added = bias == nullptr ? 0.0f : toFloat(bias[i % n]);
+                const float added = bias == nullptr ? 0.0f : toFloat(bias[column]);
                 x[i] = fromFloat<S>(activate(toFloat(x[i]) + added, activation));
+                column = column + 1 < n ? column + 1 : 0;
             }
         }
     }

@@ -88,8 +88,8 @@ __device__ inline void multiplyRows16(RowOf xRow, ColumnOf wRow, int k, bool pac
     float* tile = reinterpret_cast<float*>(shared.partial);
     if (warp < 2) {
         const int column = warp * 8 + lane % 4 * 2;
-        *reinterpret_cast<float2*>(tile + g * 16 + (column ^ (g >> 1 & 1) * 8)) = make_float2(total.x, total.y);
-        *reinterpret_cast<float2*>(tile + (g + 8) * 16 + (column ^ (g >> 1 & 1) * 8)) = make_float2(total.z, total.w);
+        storePair(tile + g * 16 + (column ^ (g >> 1 & 1) * 8), total.x, total.y);
+        storePair(tile + (g + 8) * 16 + (column ^ (g >> 1 & 1) * 8), total.z, total.w);
     }
     __syncthreads();
     const int r = threadIdx.x / 16;

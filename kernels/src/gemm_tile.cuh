@@ -153,8 +153,8 @@ template <int BM, int BN> struct GemmTile {
 #pragma unroll
             for (int j = 0; j < kTilesN; ++j) {
                 float* at = strip + lane / 4 * kStride + j * 8 + lane % 4 * 2;
-                *reinterpret_cast<float2*>(at) = make_float2(sum[i][j][0], sum[i][j][1]);
-                *reinterpret_cast<float2*>(at + 8 * kStride) = make_float2(sum[i][j][2], sum[i][j][3]);
+                storePair(at, sum[i][j][0], sum[i][j][1]);
+                storePair(at + 8 * kStride, sum[i][j][2], sum[i][j][3]);
             }
             __syncwarp();
             if (epilogue.packed) {

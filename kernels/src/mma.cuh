@@ -10,6 +10,11 @@ __device__ inline unsigned sharedAddress(const void* pointer) {
     return static_cast<unsigned>(__cvta_generic_to_shared(pointer));
 }
 
+/** Two neighbours in shared memory in one access: the compiler would sometimes take it apart, and halves would conflict. */
+__device__ inline void storePair(float* shared, float x, float y) {
+    asm volatile("st.shared.v2.f32 [%0], {%1, %2};\n" ::"r"(sharedAddress(shared)), "f"(x), "f"(y) : "memory");
+}
+
 /**
  * Shared memory = 16 bytes of global memory, or zeros where `present` is false (the address is then not read). From sm_80 on the copy is
  * asynchronous, until awaitCopies(); before that it is an ordinary load and store, and what follows has nothing to wait for.
