@@ -1,0 +1,68 @@
+package dev.nightjar.benchmarks;
+
+import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.Backends;
+import dev.nightjar.backend.Ops;
+import dev.nightjar.loss.ConstantWeighting;
+import dev.nightjar.model.DistilBert;
+import dev.nightjar.model.DistilBertConfig;
+import dev.nightjar.model.ParameterLayout;
+import dev.nightjar.model.Parameters;
+import dev.nightjar.optim.AdamW;
+import dev.nightjar.optim.ParameterGroups;
+import dev.nightjar.train.BatchBuffers;
+import dev.nightjar.train.TokenizedRows;
+import dev.nightjar.train.TrainingStep;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** A classifier of MiniLM-L6's shape with random weights, ready to be trained step by step on one backend. */
+final class TrainingRig implements AutoCloseable {
+    /** MiniLM-L6 with the peer's dropouts and classes. */
+    static final DistilBertConfig MINILM = new DistilBertConfig(30522, 512, 384, 6, 12, 1536, false, 0,
+            List.of("negative", "neutral", "positive"), List.of(), 0.1f, 0.1f, 0.2f, 0.02f);
+
+    private static final AdamW.Settings ADAMW = new AdamW.Settings(0.9f, 0.999f, 1e-8f, 0.01f, 1);
+    private static final double LEARNING_RATE = 5e-5;
+    private static final long SEED = 1;
+
+    private final Backend backend;
+    private final Parameters parameters;
+    private final DistilBert model;
+    private final Ops ops;
+    private final AdamW optimizer;
+    private final BatchBuffers buffers;
+    private final TrainingStep step;
+    private int steps;
+
+    TrainingRig(String backendName, int threads, int rows, int length) {
+        backend = Backends.open(backendName);
+        ParameterLayout layout = new ParameterLayout(MINILM);
+        parameters = new Parameters(backend, layout);
+        layout.names().forEach(name -> parameters.initialise(name, MINILM.initializerRange(), SEED));
+        model = new DistilBert(MINILM, parameters, false);
+        ops = backend.newOps(threads);
+        optimizer = new AdamW(ADAMW, ParameterGroups.of(MINILM, layout, 1, -1), parameters);
+        buffers = new BatchBuffers(backend, MINILM, new BatchBuffers.Capacity(rows * length, rows, 1, true));
+        step = new TrainingStep(model, layout, ops, optimizer, new ConstantWeighting(1, 1, false), buffers,
+                new TrainingStep.Settings(SEED, -1));
+    }
+
+    /** One step over all the rows; what comes back says that the device is done. */
+    TrainingStep.Result train(TokenizedRows rows) {
+        int[] all = IntStream.range(0, rows.size()).toArray();
+        step.run(rows, List.of(all), steps++, LEARNING_RATE);
+        return step.read();
+    }
+
+    @Override
+    public void close() {
+        step.close();
+        buffers.close();
+        optimizer.close();
+        ops.close();
+        model.close();
+        parameters.close();
+        backend.close();
+    }
+}
