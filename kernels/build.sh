@@ -7,6 +7,7 @@
 # Why these architectures: 75 is the oldest that this nvcc knows (T4, RTX 20); 80 brings cp.async and bfloat16 (A100); 86 (A10, RTX 30), 89
 # (L4, L40, RTX 40), 90 (H100, H200), 100 (B200) and 120 (RTX 50, RTX PRO) are what people have: machine code runs only on its own major
 # version, from its own minor version on. PTX of the lowest serves whatever lies between, PTX of the highest whatever comes after.
+# Fat binaries are not compressed: the jar is.
 # PTX 80 and 90 stand beside 75 in the default build because the sources differ from 80 on and compilers do for 90.
 #
 # nvcc is taken from $NVCC, $CUDA_HOME/bin, the PATH or /usr/local/cuda/bin. Without it: one line, no files, status 0.
@@ -66,7 +67,7 @@ plan() {
             for architecture in $PTX_ARCHITECTURES; do
                 echo "$operation.cu '$define' $ROOT/sm_$architecture/$name.ptx -ptx -arch=compute_$architecture"
             done
-            [ -z "$release" ] || echo "$operation.cu '$define' $ROOT/fatbin/$name.fatbin -fatbin$gencode"
+            [ -z "$release" ] || echo "$operation.cu '$define' $ROOT/fatbin/$name.fatbin -fatbin -no-compress$gencode"
         done
     done
 }

@@ -5,7 +5,8 @@
 //           tile64:  64 x 64, grid (ceil(N / 64), ceil(T / 64)), block 128, 24 KiB of shared memory
 //           tile128: 128 x 128, grid (ceil(N / 128), ceil(T / 128)), block 256, 48 KiB of shared memory
 // Bytes     reads (T K + N K + T N [residual] + N ...) s, writes T N s, s the size of the storage type: each byte once from DRAM, the minimum; x
-//           is read again through L2 by every column of blocks, W by every row of blocks.
+//           is read again through L2 by every column of blocks, W by every row of blocks. With gamma, `out` is read back through L2: nothing
+//           new where it is the residual stream itself, as in the encoder, and T N s more to count where it is not.
 // Design    16-bit types: mma.sync with float32 accumulation, fed by ldmatrix from swizzled shared memory, three slices of K under way by
 //           cp.async (gemm_tile.cuh); 48 KiB keep the largest tile within what every architecture grants without being asked. With few rows
 //           (gemm_rows16.cuh) warps split K instead, inside a block, so that the reduction is deterministic and needs no workspace. float32:

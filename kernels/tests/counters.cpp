@@ -140,7 +140,8 @@ private:
                                               .activation = activation,
                                               .rows = {tokens_},
                                               .n = n,
-                                              .k = k};
+                                              .k = k,
+                                              .tickets = nullptr};
                         launchGemm(device, type_, variant, stream, a);
                     }});
     }

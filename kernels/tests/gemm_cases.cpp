@@ -1,5 +1,6 @@
 // GEMM: every variant and epilogue on awkward shapes, and its independence of the order of blocks.
 #include <cmath>
+#include <stdexcept>
 
 #include "cases.hpp"
 #include "launches.hpp"
@@ -47,7 +48,8 @@ const Buffer& multiply(Device& device, Type type, GemmVariant variant, const Gem
                     .norm = {},
                     .rows = {s.capacity, s.rows == s.capacity ? nullptr : &device.upload(std::vector<int>{s.rows})},
                     .n = s.n,
-                    .k = s.k};
+                    .k = s.k,
+                    .tickets = nullptr};
     if (tail != Tail::none) a.bias = &device.upload(type, in.bias);
     if (tail == Tail::gelu) a.activation = 1;
     if (tail == Tail::relu) a.activation = 2;
@@ -64,7 +66,12 @@ const Buffer& multiply(Device& device, Type type, GemmVariant variant, const Gem
     const Buffer& out = device.upload(type, stream);
     a.residual = &out;
     a.norm = {&device.upload(type, in.gamma), &device.upload(type, in.beta)};
+    const Buffer& tickets = device.zeros(static_cast<size_t>(ceilDiv(s.capacity, variant.tile)) * 4);
+    a.tickets = &tickets;
     launchGemm(device, type, variant, out, a);
+    for (const uint8_t byte : tickets.read()) {
+        if (byte != 0) throw std::runtime_error("a ticket was not left zero for the next launch");
+    }
     return out;
 }
 

@@ -1,5 +1,6 @@
 // The heads: first tokens gathered from a packed batch, both heads or one, more than one panel of sequences, and empty sequences.
 #include <cmath>
+#include <stdexcept>
 
 #include "cases.hpp"
 #include "launches.hpp"
@@ -65,8 +66,12 @@ void heads(Device& device, Type type, const HeadsShape& s) {
     };
     const HeadsOutputs out{results(s.classes), results(s.classes), results(s.targets),
                            &device.output(type, static_cast<size_t>(sequences) * s.dim)};
-    launchHeads(device, type, out, device.upload(type, hidden), device.upload(cuSeqlens), upload(pre, s.dim), upload(classifier, s.classes),
-                upload(regressor, s.targets), sequences);
+    // Twice with the same tickets: a launch must leave them as it found them.
+    const Buffer& tickets = device.zeros(static_cast<size_t>(ceilDiv(sequences, 16)) * 4);
+    for (int launch = 0; launch < 2; ++launch) {
+        launchHeads(device, type, out, device.upload(type, hidden), device.upload(cuSeqlens), upload(pre, s.dim),
+                    upload(classifier, s.classes), upload(regressor, s.targets), sequences, &tickets);
+    }
 
     Values first;
     for (int b = 0; b < sequences; ++b) {

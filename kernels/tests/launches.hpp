@@ -71,12 +71,13 @@ struct GemmArguments {
     Rows rows;
     int n;
     int k;
+    const Buffer* tickets = nullptr;  // taken from new zeros where needed and not given
 };
 
 inline void launchGemm(Device& device, Type type, GemmVariant variant, const Buffer& out, const GemmArguments& a) {
     const std::string suffix = name(type);
     const Dim3 grid{ceilDiv(a.n, variant.tile), ceilDiv(a.rows.capacity, variant.tile)};
-    const Buffer* tickets = a.norm.gamma == nullptr ? nullptr : &device.zeros(grid.y * 4);
+    const Buffer* tickets = a.norm.gamma == nullptr || a.tickets != nullptr ? a.tickets : &device.zeros(grid.y * 4);
     device.launch(device.function("gemm_" + suffix, "nj_gemm_" + std::string(variant.entry) + "_" + suffix), grid, variant.block, 0, out, a.x,
                   a.weight, a.bias, a.residual, a.norm.gamma, a.norm.beta, tickets, a.activation, a.rows.capacity, a.rows.count, a.n, a.k,
                   kNormEpsilon);
@@ -126,12 +127,13 @@ struct HeadsOutputs {
 };
 
 inline void launchHeads(Device& device, Type type, const HeadsOutputs& out, const Buffer& hidden, const Buffer& cuSeqlens,
-                        const HeadParameters& pre, const HeadParameters& classifier, const HeadParameters& regressor, int sequences) {
+                        const HeadParameters& pre, const HeadParameters& classifier, const HeadParameters& regressor, int sequences,
+                        const Buffer* tickets = nullptr) {
     const std::string suffix = name(type);
     const Dim3 grid{ceilDiv(pre.outputs, 16), ceilDiv(sequences, 16)};
     device.launch(device.function("heads_" + suffix, "nj_heads_" + suffix), grid, 256, 0, out.logits, out.probabilities, out.scores,
                   out.pooled, hidden, cuSeqlens, pre.weight, pre.bias, classifier.weight, classifier.bias, regressor.weight, regressor.bias,
-                  device.zeros(grid.y * 4), sequences, pre.outputs, classifier.outputs, regressor.outputs);
+                  tickets != nullptr ? *tickets : device.zeros(grid.y * 4), sequences, pre.outputs, classifier.outputs, regressor.outputs);
 }
 
 }  // namespace nj

@@ -45,7 +45,9 @@ Values linear(const Values& x, const Values& weight, const Values& bias, const V
     for (size_t row = 0; row < rows; ++row) {
         for (int column = 0; column < n; ++column) {
             double sum = 0;
-            for (int i = 0; i < k; ++i) sum += x[row * k + i] * weight[static_cast<size_t>(column) * k + i];
+            for (int i = 0; i < k; ++i) {
+                sum = round.accumulate(sum, x[row * k + i] * weight[static_cast<size_t>(column) * k + i]);
+            }
             product[row * n + column] = round(sum);
         }
     }
@@ -80,14 +82,14 @@ Values attention(const Values& qkv, const std::vector<int>& cuSeqlens, int heads
                 Values scores(length);
                 for (int key = 0; key < length; ++key) {
                     double sum = 0;
-                    for (int i = 0; i < headDim; ++i) sum += row(query, 0)[i] * row(key, 1)[i];
+                    for (int i = 0; i < headDim; ++i) sum = round.accumulate(sum, row(query, 0)[i] * row(key, 1)[i]);
                     scores[key] = round(sum * scale);
                 }
                 const Values weights = softmax(scores, length, round);
                 double* target = &out[static_cast<size_t>(cuSeqlens[s] + query) * dim + head * headDim];
                 for (int i = 0; i < headDim; ++i) {
                     double sum = 0;
-                    for (int key = 0; key < length; ++key) sum += weights[key] * row(key, 2)[i];
+                    for (int key = 0; key < length; ++key) sum = round.accumulate(sum, weights[key] * row(key, 2)[i]);
                     target[i] = round(sum);
                 }
             }

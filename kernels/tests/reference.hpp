@@ -16,6 +16,9 @@ public:
 
     double operator()(double value) const { return active_ ? roundTo(type_, value) : value; }
 
+    /** A running sum with one more term: in float32, whatever the type, where anything is rounded at all. */
+    double accumulate(double sum, double term) const { return active_ ? static_cast<float>(sum + term) : sum + term; }
+
 private:
     Rounding(Type type, bool active) : type_(type), active_(active) {}
 
