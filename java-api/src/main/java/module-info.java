@@ -5,4 +5,5 @@ module dev.nightjar {
     requires tools.jackson.databind;
 
     exports dev.nightjar;
+    exports dev.nightjar.study;
 }
