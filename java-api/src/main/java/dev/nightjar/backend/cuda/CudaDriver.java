@@ -1,7 +1,6 @@
 package dev.nightjar.backend.cuda;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
@@ -9,24 +8,23 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.nightjar.UnavailableException;
 import dev.nightjar.ffi.Downcalls;
 import dev.nightjar.ffi.NativeLibrary;
+import dev.nightjar.ffi.StatusLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
-import java.util.Arrays;
 
 /**
  * The CUDA driver API, as far as Nightjar needs it, without the CUDA runtime library. Methods are the functions of
- * {@code cuda.h} without {@code cu}; handles and device addresses are {@code long}. Every status but that of {@code
- * cuInit} goes through {@code check}.
+ * {@code cuda.h} without {@code cu}. Every status but that of {@code cuInit} goes through {@link #check}.
  *
  * <p>Functions of the hot path are called through handles that the compiler knows as constants, one per signature, with
  * the function's address as first argument, and allocate nothing. All others may take their time. Thread-safe, as the
  * driver is.
  */
-final class CudaDriver {
+final class CudaDriver extends StatusLibrary {
     /** System property that names the driver's library file. */
     static final String LIBRARY_PROPERTY = "nightjar.cuda.library";
     /** Environment variable that does the same. */
@@ -49,7 +47,6 @@ final class CudaDriver {
     private static final MethodHandle LAUNCH = hot(JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT,
             JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
-    private final NativeLibrary library;
     private final MemorySegment ctxSetCurrent;
     private final MemorySegment launchKernel;
     private final MemorySegment graphLaunch;
@@ -59,7 +56,7 @@ final class CudaDriver {
     private final MemorySegment eventRecord;
 
     private CudaDriver(NativeLibrary library) {
-        this.library = library;
+        super(library);
         ctxSetCurrent = library.address("cuCtxSetCurrent");
         launchKernel = library.address("cuLaunchKernel");
         graphLaunch = library.address("cuGraphLaunch");
@@ -101,21 +98,8 @@ final class CudaDriver {
         return version / 1000 + "." + version % 1000 / 10;
     }
 
-    /** The file or soname of the library. */
-    String libraryName() {
-        return library.name();
-    }
-
-    // ---- calls and their statuses
-
-    private void check(String function, int status) {
-        // Spelt out, because a lambda that captures this would be allocated for every call.
-        if (status != 0) {
-            Downcalls.check(function, status, this::errorText);
-        }
-    }
-
-    private String errorText(int status) {
+    @Override
+    protected String errorText(int status) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ADDRESS);
             if (status("cuGetErrorName", status, out) != 0) {
@@ -126,56 +110,6 @@ final class CudaDriver {
                     ? name
                     : name + ", " + out.get(ADDRESS, 0).reinterpret(Long.MAX_VALUE).getString(0);
         }
-    }
-
-    /** Calls a function whose parameters are as wide as these arguments. */
-    private int status(String function, Object... arguments) {
-        MemoryLayout[] parameters = Arrays.stream(arguments).map(CudaDriver::layout).toArray(MemoryLayout[]::new);
-        MethodHandle handle = library.downcall(function, FunctionDescriptor.of(JAVA_INT, parameters));
-        try {
-            return (int) handle.invokeWithArguments(arguments);
-        } catch (Throwable t) {
-            throw Downcalls.failure(function, t);
-        }
-    }
-
-    private static MemoryLayout layout(Object argument) {
-        return switch (argument) {
-            case Integer i -> JAVA_INT;
-            case Long l -> JAVA_LONG;
-            case Byte b -> JAVA_BYTE;
-            case MemorySegment s -> ADDRESS;
-            default -> throw new IllegalArgumentException("no C type for " + argument.getClass());
-        };
-    }
-
-    private void call(String function, Object... arguments) {
-        check(function, status(function, arguments));
-    }
-
-    /** Calls a function that writes its result, a handle or number of 64 bits, to its first parameter. */
-    private long result(String function, Object... others) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment out = arena.allocate(JAVA_LONG);
-            call(function, prepend(out, others));
-            return out.get(JAVA_LONG, 0);
-        }
-    }
-
-    /** As {@link #result}, for 32 bits. */
-    private int intResult(String function, Object... others) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment out = arena.allocate(JAVA_INT);
-            call(function, prepend(out, others));
-            return out.get(JAVA_INT, 0);
-        }
-    }
-
-    private static Object[] prepend(Object first, Object[] others) {
-        Object[] all = new Object[others.length + 1];
-        all[0] = first;
-        System.arraycopy(others, 0, all, 1, others.length);
-        return all;
     }
 
     // ---- driver and devices
