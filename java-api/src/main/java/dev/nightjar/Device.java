@@ -29,9 +29,10 @@ public record Device(String backend, int threads) {
      * Whether a backend can be used here.
      *
      * @param reason why it cannot; null if it can
+     * @param precisions what models can compute in there; empty if it cannot be used
      * @param details what it runs on: instruction sets, libraries and their versions; empty if it cannot be used
      */
-    public record Status(String backend, String reason, Map<String, String> details) {
+    public record Status(String backend, String reason, List<Precision> precisions, Map<String, String> details) {
         public boolean available() {
             return reason == null;
         }
@@ -41,7 +42,8 @@ public record Device(String backend, int threads) {
     public static List<Status> statuses() {
         return Backends.explain().stream()
                 .map(backend -> new Status(backend.name(),
-                        backend.available() ? null : backend.cause().getMessage(), backend.details()))
+                        backend.available() ? null : backend.cause().getMessage(), Precision.of(backend.types()),
+                        backend.details()))
                 .toList();
     }
 

@@ -70,8 +70,9 @@ public final class SentimentModel implements AutoCloseable {
     /**
      * Loads a Hugging Face folder: {@code config.json}, {@code model.safetensors} (or shards) and a tokenizer.
      *
-     * @throws FormatException naming the file and what was expected in it; also for a bare encoder, whose answers would be random
-     * @throws UnavailableException if the device was asked for by name and cannot be used
+     * @throws FormatException naming the file and what was expected in it; also for a bare encoder, whose answers would be random, and
+     *         for a value beyond the range of the options' precision
+     * @throws UnavailableException if the device was asked for by name and cannot be used or does not offer the options' precision
      */
     public static SentimentModel load(Path folder, InferenceOptions options) throws IOException {
         try (PretrainedModel pretrained = HuggingFaceFolder.open(folder)) {
@@ -128,8 +129,9 @@ public final class SentimentModel implements AutoCloseable {
                         "the tokenizer has " + encoder.vocabSize() + " tokens, the model's vocabulary "
                                 + config.vocabSize());
             }
-            Backend backend = cleanup.add(Backends.open(options.device().backend()));
-            Parameters parameters = cleanup.add(new Parameters(backend, new ParameterLayout(config)));
+            DType type = options.precision().type();
+            Backend backend = cleanup.add(Backends.open(options.device().backend(), type));
+            Parameters parameters = cleanup.add(new Parameters(backend, new ParameterLayout(config), type));
             fill(parameters, pretrained, config, seed);
             SentimentModel model = new SentimentModel(config, options, backend, parameters, pretrained.tokenizerFiles(),
                     encoder);
@@ -150,6 +152,8 @@ public final class SentimentModel implements AutoCloseable {
                 var values = arena.allocate((long) entry.length() * DType.F32.bytes(), DType.F32.bytes());
                 weights.read(entry.name(), values);
                 parameters.set(entry.name(), values);
+            } catch (ArithmeticException e) {
+                throw new FormatException(weights.location() + ", tensor " + entry.name(), e.getMessage(), e);
             }
         }
     }
@@ -324,24 +328,28 @@ public final class SentimentModel implements AutoCloseable {
         permits.release();
     }
 
-    /** Writes a Hugging Face folder in float32, atomically; see {@link #save(Path, DType)}. */
-    public void save(Path folder) throws IOException {
-        save(folder, DType.F32);
-    }
-
     /**
-     * Writes a Hugging Face folder, atomically: it is either whole or not there. {@code transformers} opens it with
+     * Writes a Hugging Face folder in float32, atomically: it is either whole or not there. {@code transformers} opens it with
      * {@code AutoModelForSequenceClassification}; the regression head beside a classification head is Nightjar's own addition.
      *
-     * @param storage F32, F16 or BF16
+     * @throws IllegalStateException if the model was loaded in another precision than float32: what it holds is rounded
      * @throws java.nio.file.FileAlreadyExistsException if the folder holds something other than a model
      */
-    void save(Path folder, DType storage) throws IOException {
+    public void save(Path folder) throws IOException {
+        requireUnrounded("saved");
         try (Arena arena = Arena.ofConfined()) {
             List<NamedTensor> tensors = parameters.layout().entries().stream()
                     .map(entry -> new NamedTensor(entry.name(), entry.shape(), parameters.fetch(entry.name(), arena)))
                     .toList();
-            HuggingFaceFolder.write(folder, config, tensors, storage, tokenizerFiles);
+            HuggingFaceFolder.write(folder, config, tensors, DType.F32, tokenizerFiles);
+        }
+    }
+
+    /** Refuses what would pass rounded weights on as if they were the model's. */
+    void requireUnrounded(String what) {
+        if (options.precision() != Precision.FLOAT32) {
+            throw new IllegalStateException("the model was loaded in " + options.precision()
+                    + ", which rounds its weights; to be " + what + " it must be loaded in " + Precision.FLOAT32);
         }
     }
 

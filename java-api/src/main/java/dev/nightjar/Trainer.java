@@ -45,6 +45,7 @@ public final class Trainer {
      * Trains without evaluating. Rows without label and score are left out.
      *
      * @throws IllegalArgumentException if data, model and settings do not fit
+     * @throws IllegalStateException if the model was loaded in another precision than float32: what it holds is rounded
      * @throws DivergenceException if the loss is no longer a number
      * @throws java.nio.file.FileAlreadyExistsException if the folder for checkpoints has some of another run
      * @throws IOException if a checkpoint cannot be written

@@ -71,6 +71,7 @@ final class TrainingRun implements AutoCloseable {
 
     TrainingRun(SentimentModel initial, TrainingConfig config, Dataset trainingData, Optional<Dataset> validationData,
             TrainingListener listener) {
+        initial.requireUnrounded("trained");
         this.initial = initial;
         this.config = config;
         this.listener = listener;

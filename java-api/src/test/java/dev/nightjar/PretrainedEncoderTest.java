@@ -7,14 +7,13 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
-import dev.nightjar.backend.Ops;
+import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.io.EmbeddedModels;
 import dev.nightjar.io.HuggingFaceFolder;
 import dev.nightjar.io.PretrainedModel;
 import dev.nightjar.model.Activations;
 import dev.nightjar.model.DistilBert;
-import dev.nightjar.model.DropoutPlan;
 import dev.nightjar.tensor.Workspace;
 import dev.nightjar.text.TokenBatch;
 import java.io.IOException;
@@ -115,16 +114,17 @@ class PretrainedEncoderTest {
     private static float[] tokenEmbeddings(DistilBert network, int[] ids) {
         Workspace plan = Workspace.planning();
         new PackedBatch(plan, ids.length, 1);
-        new Activations(plan, network.config(), ids.length, 1, false);
+        Activations.forInference(plan, network.config(), ids.length, 1, network.type());
         try (Arena arena = Arena.ofConfined();
                 TokenBatch tokens = new TokenBatch(ids.length, 1);
                 Workspace workspace = Workspace.allocate(network.backend()::allocate, plan.used());
-                Ops ops = network.backend().newOps(1)) {
+                InferenceOps ops = network.backend().newInferenceOps(1, network.type())) {
             PackedBatch batch = new PackedBatch(workspace, ids.length, 1);
-            Activations activations = new Activations(workspace, network.config(), ids.length, 1, false);
+            Activations activations = Activations.forInference(workspace, network.config(), ids.length, 1,
+                    network.type());
             tokens.add(ids, 0);
             batch.load(network.backend(), tokens);
-            network.encode(ops, batch, activations, DropoutPlan.NONE);
+            network.encode(ops, batch, activations);
             MemorySegment host = arena.allocate(ValueLayout.JAVA_FLOAT, (long) ids.length * network.config().dim());
             network.backend().download(activations.layerOutput(network.config().layers() - 1), host);
             return host.toArray(ValueLayout.JAVA_FLOAT);

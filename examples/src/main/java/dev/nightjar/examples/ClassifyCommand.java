@@ -1,6 +1,5 @@
 package dev.nightjar.examples;
 
-import dev.nightjar.InferenceOptions;
 import dev.nightjar.Prediction;
 import dev.nightjar.SentimentModel;
 import java.io.BufferedReader;
@@ -38,9 +37,6 @@ final class ClassifyCommand implements Callable<Integer> {
     @Option(names = {"-i", "--input"}, paramLabel = "FILE", description = "A text file in UTF-8, one text a line.")
     private Path input;
 
-    @Option(names = "--max-length", paramLabel = "TOKENS", converter = DeviceOptions.PositiveConverter.class, description = "Cut texts after so many tokens (default: the model's positions).")
-    private Integer maxLength;
-
     @Option(names = "--refuse-long", description = "Fail on a text that is too long instead of cutting it.")
     private boolean refuseLong;
 
@@ -48,7 +44,7 @@ final class ClassifyCommand implements Callable<Integer> {
     private boolean json;
 
     @Mixin
-    private DeviceOptions device;
+    private PredictionOptions prediction;
 
     @Parameters(paramLabel = "TEXT", description = "Texts to classify.")
     private List<String> texts = List.of();
@@ -58,9 +54,7 @@ final class ClassifyCommand implements Callable<Integer> {
         if (input != null && !texts.isEmpty()) {
             throw new ParameterException(spec.commandLine(), "give texts or --input, not both");
         }
-        InferenceOptions options = InferenceOptions.defaults().withDevice(device.device()).withSessions(1)
-                .withMaxLength(maxLength == null ? 0 : maxLength).withRefuseLong(refuseLong);
-        try (SentimentModel model = SentimentModel.load(folder, options)) {
+        try (SentimentModel model = SentimentModel.load(folder, prediction.options().withRefuseLong(refuseLong))) {
             if (!texts.isEmpty()) {
                 print(model, texts);
                 return 0;

@@ -2,6 +2,7 @@ package dev.nightjar.examples;
 
 import com.sun.management.OperatingSystemMXBean;
 import dev.nightjar.Device;
+import dev.nightjar.Precision;
 import dev.nightjar.PretrainedEncoder;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -112,6 +114,10 @@ final class DoctorCommand implements Callable<Integer> {
         out.println("Backends");
         for (Device.Status backend : backends) {
             row(out, backend.backend(), backend.available() ? "available" : "not available: " + backend.reason());
+            if (backend.available()) {
+                row(out, "", "precisions: " + backend.precisions().stream().map(Precision::toString)
+                        .collect(Collectors.joining(", ")));
+            }
             backend.details().forEach((name, value) -> row(out, "", name + ": " + value));
         }
         out.println("Weights on the class path");
@@ -139,6 +145,8 @@ final class DoctorCommand implements Callable<Integer> {
             if (!backend.available()) {
                 entry.put("reason", backend.reason());
             }
+            ArrayNode precisions = entry.putArray("precisions");
+            backend.precisions().forEach(precision -> precisions.add(precision.toString()));
             backend.details().forEach(entry.putObject("details")::put);
         }
         ObjectNode weights = node.putObject("weights");

@@ -1,7 +1,6 @@
 package dev.nightjar.examples;
 
 import dev.nightjar.Evaluation;
-import dev.nightjar.InferenceOptions;
 import dev.nightjar.SentimentModel;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -25,9 +24,6 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = {"-d", "--data"}, required = true, paramLabel = "FILE", description = "Labelled texts.")
     private Path data;
 
-    @Option(names = "--max-length", paramLabel = "TOKENS", converter = DeviceOptions.PositiveConverter.class, description = "Cut texts after so many tokens (default: the model's positions).")
-    private Integer maxLength;
-
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
@@ -35,13 +31,11 @@ final class EvaluateCommand implements Callable<Integer> {
     private DataOptions dataOptions;
 
     @Mixin
-    private DeviceOptions device;
+    private PredictionOptions prediction;
 
     @Override
     public Integer call() throws IOException {
-        InferenceOptions options = InferenceOptions.defaults().withDevice(device.device()).withSessions(1)
-                .withMaxLength(maxLength == null ? 0 : maxLength);
-        try (SentimentModel model = SentimentModel.load(folder, options)) {
+        try (SentimentModel model = SentimentModel.load(folder, prediction.options())) {
             Evaluation evaluation = Evaluation.of(model, dataOptions.read(data, model.labels(), model.targets()));
             PrintWriter out = spec.commandLine().getOut();
             if (json) {

@@ -55,6 +55,7 @@ class CommandLineTest {
             "sing                                 | Unmatched argument",
             "classify                             | --model",
             "classify --model m --device gpu text | gpu",
+            "classify --model m --precision int4 x | int4",
             "classify --model m --threads 0 text  | 'not positive'",
             "classify --model m --threads two x   | not a whole number",
             "classify --model m --input f text    | not both",
@@ -91,7 +92,8 @@ class CommandLineTest {
     void doctorSaysWhatThereIsAndWhatToUse() {
         Result text = run("doctor");
         assertThat(text.exitCode).isZero();
-        assertThat(text.out).contains("Backends", "reference", "available", "minilm", "found", "--device auto");
+        assertThat(text.out).contains("Backends", "reference", "available", "precisions: float32", "minilm", "found",
+                "--device auto");
 
         Result result = run("doctor", "--json");
         assertThat(result.exitCode).isZero();
@@ -102,6 +104,8 @@ class CommandLineTest {
                 .containsExactly("cuda", "cpu", "reference");
         for (JsonNode backend : json.get("backends")) {
             assertThat(backend.has("reason")).isNotEqualTo(backend.get("available").booleanValue());
+            assertThat(backend.get("precisions").valueStream().map(JsonNode::stringValue).toList()
+                    .contains("float32")).isEqualTo(backend.get("available").booleanValue());
         }
         assertThat(json.get("weights").get("minilm").booleanValue()).isTrue();
         assertThat(json.get("versions").valueStream().map(JsonNode::stringValue)).noneMatch(v -> v.contains("$"));
@@ -118,6 +122,12 @@ class CommandLineTest {
         Result noInput = run("classify", "--model", model.toString(), "--input", folder.resolve("none.txt").toString());
         assertThat(noInput.exitCode).isEqualTo(1);
         assertThat(noInput.err.lines()).singleElement().asString().contains("none.txt: no such file");
+
+        Result noPrecision = run("classify", "--model", model.toString(), "--device", "reference", "--precision",
+                "bfloat16", "text");
+        assertThat(noPrecision.exitCode).isEqualTo(1);
+        assertThat(noPrecision.err.lines()).singleElement().asString()
+                .contains("reference backend does not compute in bfloat16", "only in float32");
 
         Files.writeString(folder.resolve("diary.txt"), "mine");
         Result occupied = run("convert", "minilm", folder.toString());

@@ -1,10 +1,13 @@
 package dev.nightjar.backend;
 
+import dev.nightjar.UnavailableException;
 import dev.nightjar.tensor.Buffer;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * One way to compute: it owns a device's memory and makes the operations that run on it. Thread-safe; the operations it
@@ -33,19 +36,29 @@ public interface Backend extends AutoCloseable {
     /** Copies a tensor into host memory of the same size in bytes; done when it returns. */
     void download(Tensor source, MemorySegment destination);
 
+    /** What weights and activations of inference can be on this device, float32 among them; training is in float32. */
+    default List<DType> inferenceTypes() {
+        return List.of(DType.F32);
+    }
+
     /**
-     * Element type of weights and activations in inference; {@link #prepare} and {@link #newOps} are always given
-     * float32.
+     * Refuses what {@link #inferenceTypes} does not list.
+     *
+     * @throws UnavailableException naming the type and those that there are
      */
-    default DType storage() {
-        return DType.F32;
+    default void requireInferenceType(DType type) {
+        if (!inferenceTypes().contains(type)) {
+            throw new UnavailableException("the " + name() + " backend does not compute in " + type.fullName()
+                    + " on this machine, only in "
+                    + inferenceTypes().stream().map(DType::fullName).collect(Collectors.joining(" and ")));
+        }
     }
 
     /**
      * Operations of training for one caller at a time.
      *
      * @param threads threads that one operation may use, at least 1; results do not depend on it
-     * @throws dev.nightjar.UnavailableException if this backend does not train
+     * @throws UnavailableException if this backend does not train
      */
     Ops newOps(int threads);
 
@@ -53,8 +66,11 @@ public interface Backend extends AutoCloseable {
      * Operations of inference for one caller at a time.
      *
      * @param threads threads that one operation may use, at least 1; results do not depend on it
+     * @param type of weights and activations
+     * @throws UnavailableException if {@code type} is not one of {@link #inferenceTypes}
      */
-    default InferenceOps newInferenceOps(int threads) {
+    default InferenceOps newInferenceOps(int threads, DType type) {
+        requireInferenceType(type);
         return newOps(threads);
     }
 

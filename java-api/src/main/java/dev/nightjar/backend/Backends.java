@@ -4,10 +4,12 @@ import dev.nightjar.UnavailableException;
 import dev.nightjar.backend.cpu.CpuBackend;
 import dev.nightjar.backend.cuda.CudaBackend;
 import dev.nightjar.backend.reference.ReferenceBackend;
+import dev.nightjar.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /** The backends there are, and the choice among them. */
 public final class Backends {
@@ -33,12 +35,19 @@ public final class Backends {
      * Whether a backend can be used here.
      *
      * @param cause why it cannot be used; null if it can
+     * @param types {@link Backend#inferenceTypes}; empty if it cannot be used
      * @param details {@link Backend#details}; empty if it cannot be used
      */
-    public record Explanation(String name, UnavailableException cause, Map<String, String> details) {
+    public record Explanation(String name, UnavailableException cause, List<DType> types,
+            Map<String, String> details) {
         public boolean available() {
             return cause == null;
         }
+    }
+
+    /** Opens a backend for float32; see {@link #open(String, DType)}. */
+    public static Backend open(String name) {
+        return open(name, DType.F32);
     }
 
     /**
@@ -46,33 +55,48 @@ public final class Backends {
      *
      * @param name {@code auto} for the fastest that can be used here, or the name of one, for which nothing else is
      *         ever put
-     * @throws UnavailableException if it cannot be used; with {@code auto}, if none can, every cause being kept
+     * @param type in which inference will compute
+     * @throws UnavailableException if it cannot be used, or not with {@code type}; with {@code auto}, if none can, every cause being kept
      * @throws IllegalArgumentException if there is no backend of that name
      */
-    public static Backend open(String name) {
+    public static Backend open(String name, DType type) {
         if (name.equals("auto")) {
-            return fastest();
+            return fastest(type);
         }
         for (Entry entry : ENTRIES) {
             if (entry.name.equals(name)) {
-                return entry.open.get();
+                return open(entry, type);
             }
         }
         throw new IllegalArgumentException(
                 "no backend " + name + ", expected auto or one of " + ENTRIES.stream().map(Entry::name).toList());
     }
 
-    private static Backend fastest() {
-        UnavailableException none = new UnavailableException("no backend can be used here");
+    private static Backend open(Entry entry, DType type) {
+        Backend backend = entry.open.get();
+        try {
+            backend.requireInferenceType(type);
+            return backend;
+        } catch (UnavailableException e) {
+            backend.close();
+            throw e;
+        }
+    }
+
+    private static Backend fastest(DType type) {
+        List<UnavailableException> causes = new ArrayList<>();
         for (Entry entry : ENTRIES) {
             if (entry.automatic) {
                 try {
-                    return entry.open.get();
+                    return open(entry, type);
                 } catch (UnavailableException e) {
-                    none.addSuppressed(e);
+                    causes.add(e);
                 }
             }
         }
+        UnavailableException none = new UnavailableException("no backend can be used here: "
+                + causes.stream().map(Throwable::getMessage).collect(Collectors.joining("; ")));
+        causes.forEach(none::addSuppressed);
         throw none;
     }
 
@@ -81,9 +105,9 @@ public final class Backends {
         List<Explanation> result = new ArrayList<>();
         for (Entry entry : ENTRIES) {
             try (Backend backend = entry.open.get()) {
-                result.add(new Explanation(entry.name, null, backend.details()));
+                result.add(new Explanation(entry.name, null, backend.inferenceTypes(), backend.details()));
             } catch (UnavailableException e) {
-                result.add(new Explanation(entry.name, e, Map.of()));
+                result.add(new Explanation(entry.name, e, List.of(), Map.of()));
             }
         }
         return result;

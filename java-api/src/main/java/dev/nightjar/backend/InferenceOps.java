@@ -6,9 +6,9 @@ import dev.nightjar.tensor.Tensor;
  * The fused operations of a forward pass that is not followed by a backward pass. T is the number of tokens of the
  * batch, B its sequences, D the model's dimension.
  *
- * <p>Tensors have the backend's storage type ({@link Backend#storage}) unless said otherwise and may have more rows
- * than an operation uses: rows past the batch's are neither read nor written. Outputs are overwritten, and do not
- * overlap inputs unless an operation allows it.
+ * <p>Tensors have the type that the operations were made for ({@link Backend#newInferenceOps}) unless said otherwise and
+ * may have more rows than an operation uses: rows past the batch's are neither read nor written. Outputs are overwritten,
+ * and do not overlap inputs unless an operation allows it.
  *
  * <p>Operations may return before the device has finished; {@link Backend#download} waits. Not thread-safe: one caller
  * at a time. Shapes and types were checked when the caller's buffers were planned; implementations check what could

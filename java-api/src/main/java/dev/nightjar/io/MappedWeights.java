@@ -1,6 +1,7 @@
 package dev.nightjar.io;
 
 import dev.nightjar.FormatException;
+import dev.nightjar.tensor.Float32Codec;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;

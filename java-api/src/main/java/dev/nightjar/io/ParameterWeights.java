@@ -3,8 +3,6 @@ package dev.nightjar.io;
 import dev.nightjar.FormatException;
 import dev.nightjar.model.ParameterLayout.Entry;
 import dev.nightjar.model.Parameters;
-import dev.nightjar.tensor.DType;
-import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -36,14 +34,13 @@ public final class ParameterWeights implements WeightSource {
             throw new FormatException(location, "there is no tensor " + name);
         }
         Entry entry = parameters.layout().entry(name);
-        return new TensorInfo(name, DType.F32, entry.shape());
+        return new TensorInfo(name, parameters.type(), entry.shape());
     }
 
     @Override
     public void read(String name, MemorySegment destination) {
         WeightSource.requireSize(location, info(name), destination);
-        Tensor tensor = parameters.get(name);
-        parameters.backend().download(tensor, destination);
+        parameters.read(name, destination);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.nightjar.io;
 
 import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Float32Codec;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -50,24 +50,40 @@ public final class Activations {
     private final Heads.Outputs headOutputs;
     private final Gradients gradients;
 
-    /** Takes its tensors from {@code workspace}. */
-    public Activations(Workspace workspace, DistilBertConfig config, int tokens, int sequences, boolean training) {
+    /**
+     * For predictions.
+     *
+     * @param workspace where the tensors are taken from
+     * @param type of all tensors but logits, probabilities and scores, which are float32
+     */
+    public static Activations forInference(Workspace workspace, DistilBertConfig config, int tokens, int sequences,
+            DType type) {
+        return new Activations(workspace, config, tokens, sequences, type, false);
+    }
+
+    /** For training, in float32; the tensors are taken from {@code workspace}. */
+    public static Activations forTraining(Workspace workspace, DistilBertConfig config, int tokens, int sequences) {
+        return new Activations(workspace, config, tokens, sequences, DType.F32, true);
+    }
+
+    private Activations(Workspace workspace, DistilBertConfig config, int tokens, int sequences, DType type,
+            boolean training) {
         int dim = config.dim();
         int classes = config.classes();
         int targets = config.scores();
         embeddingSum = training ? workspace.matrix(DType.F32, tokens, dim) : null;
         embeddingStats = training ? workspace.matrix(DType.F32, tokens, 2) : null;
-        embeddings = workspace.matrix(DType.F32, tokens, dim);
+        embeddings = workspace.matrix(type, tokens, dim);
         for (int i = 0; i < config.layers(); i++) {
             if (training) {
                 layers.add(trainingLayer(workspace, config, tokens));
             } else {
-                layers.add(i == 0 ? inferenceLayer(workspace, config, tokens, embeddings) : layers.getFirst());
+                layers.add(i == 0 ? inferenceLayer(workspace, config, tokens, type, embeddings) : layers.getFirst());
             }
         }
-        first = workspace.matrix(DType.F32, sequences, dim);
+        first = workspace.matrix(type, sequences, dim);
         pooledPreActivation = training ? workspace.matrix(DType.F32, sequences, dim) : null;
-        pooled = workspace.matrix(DType.F32, sequences, dim);
+        pooled = workspace.matrix(type, sequences, dim);
         logits = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
         probabilities = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
         scores = targets == 0 ? null : workspace.matrix(DType.F32, sequences, targets);
@@ -94,12 +110,13 @@ public final class Activations {
                 workspace.matrix(DType.F32, tokens, dim));
     }
 
-    private static Layer inferenceLayer(Workspace workspace, DistilBertConfig config, int tokens, Tensor stream) {
+    private static Layer inferenceLayer(Workspace workspace, DistilBertConfig config, int tokens, DType type,
+            Tensor stream) {
         int dim = config.dim();
-        Tensor sum = workspace.matrix(DType.F32, tokens, dim);
-        return new Layer(workspace.matrix(DType.F32, tokens, 3 * dim), null, workspace.matrix(DType.F32, tokens, dim),
+        Tensor sum = workspace.matrix(type, tokens, dim);
+        return new Layer(workspace.matrix(type, tokens, 3 * dim), null, workspace.matrix(type, tokens, dim),
                 sum, null,
-                stream, null, workspace.matrix(DType.F32, tokens, config.hiddenDim()), sum, null, stream);
+                stream, null, workspace.matrix(type, tokens, config.hiddenDim()), sum, null, stream);
     }
 
     Tensor embeddingSum() {

@@ -27,10 +27,11 @@ final class DirectForwardPass extends ForwardPass {
         this.ops = ops;
         Workspace plan = Workspace.planning();
         new PackedBatch(plan, tokenCapacity, sequenceCapacity);
-        new Activations(plan, model.config(), tokenCapacity, sequenceCapacity, false);
+        Activations.forInference(plan, model.config(), tokenCapacity, sequenceCapacity, model.type());
         workspace = Workspace.allocate(backend::allocate, plan.used());
         batch = new PackedBatch(workspace, tokenCapacity, sequenceCapacity);
-        activations = new Activations(workspace, model.config(), tokenCapacity, sequenceCapacity, false);
+        activations = Activations.forInference(workspace, model.config(), tokenCapacity, sequenceCapacity,
+                model.type());
         probabilities = hostCopy(activations.probabilities());
         scores = hostCopy(activations.scores());
     }

@@ -10,6 +10,7 @@ import dev.nightjar.backend.Linear;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.backend.Weight;
+import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -78,6 +79,11 @@ public final class DistilBert implements AutoCloseable {
 
     public DistilBertConfig config() {
         return config;
+    }
+
+    /** Of the parameters, and of the activations of inference. */
+    public DType type() {
+        return parameters.type();
     }
 
     public Backend backend() {

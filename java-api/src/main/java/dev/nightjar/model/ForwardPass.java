@@ -18,7 +18,7 @@ public abstract sealed class ForwardPass implements AutoCloseable permits Direct
      * @param sequenceCapacity most sequences of a batch
      */
     public static ForwardPass of(DistilBert model, int threads, int tokenCapacity, int sequenceCapacity) {
-        InferenceOps ops = model.backend().newInferenceOps(threads);
+        InferenceOps ops = model.backend().newInferenceOps(threads, model.type());
         try {
             return ops instanceof RecordingOps recording
                     ? new RecordedForwardPass(model, recording, tokenCapacity, sequenceCapacity)

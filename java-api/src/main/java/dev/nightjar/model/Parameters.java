@@ -6,26 +6,35 @@ import dev.nightjar.backend.Philox;
 import dev.nightjar.model.ParameterLayout.Entry;
 import dev.nightjar.tensor.Buffer;
 import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Float32Codec;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * One float32 number per parameter of a model in one allocation of a backend: the weights, or their gradients, or a moment of AdamW.
- * Starts at zero. Reading from several threads is safe, writing is not.
+ * One number per parameter of a model in one allocation of a backend: the weights, or their gradients, or a moment of AdamW. They come and
+ * go as float32 and are kept in a type of the caller's choice. Starts at zero. Reading from several threads is safe, writing is not.
  */
 public final class Parameters implements AutoCloseable {
     private final Backend backend;
     private final ParameterLayout layout;
+    private final DType type;
     private final Buffer buffer;
     private final Tensor flat;
 
+    /** In float32. */
     public Parameters(Backend backend, ParameterLayout layout) {
+        this(backend, layout, DType.F32);
+    }
+
+    /** @param type F32, F16 or BF16 */
+    public Parameters(Backend backend, ParameterLayout layout, DType type) {
         this.backend = backend;
         this.layout = layout;
-        this.buffer = backend.allocate((long) layout.size() * DType.F32.bytes());
-        this.flat = Tensor.vector(buffer, 0, DType.F32, layout.size());
+        this.type = type;
+        this.buffer = backend.allocate((long) layout.size() * type.bytes());
+        this.flat = Tensor.vector(buffer, 0, type, layout.size());
     }
 
     public Backend backend() {
@@ -34,6 +43,10 @@ public final class Parameters implements AutoCloseable {
 
     public ParameterLayout layout() {
         return layout;
+    }
+
+    public DType type() {
+        return type;
     }
 
     /** All of them as one vector, gaps included. */
@@ -64,29 +77,47 @@ public final class Parameters implements AutoCloseable {
     }
 
     private Tensor view(Entry entry, int rows) {
-        return Tensor.matrix(buffer, (long) entry.offset() * DType.F32.bytes(), DType.F32, rows, entry.cols());
+        return Tensor.matrix(buffer, (long) entry.offset() * type.bytes(), type, rows, entry.cols());
     }
 
-    /** Copies one parameter from host memory of exactly its size in float32. */
+    /**
+     * Copies one parameter from host memory, rounding to the nearest value of {@link #type()}, ties to even.
+     *
+     * @param values exactly its size in float32
+     * @throws ArithmeticException naming a value that is beyond the range of {@link #type()}
+     */
     public void set(String name, MemorySegment values) {
-        backend.upload(values, get(name));
-    }
-
-    /** Copies one parameter to new host memory of {@code arena}. */
-    public MemorySegment fetch(String name, Arena arena) {
-        Tensor tensor = get(name);
-        MemorySegment host = arena.allocate(tensor.byteSize(), DType.F32.bytes());
-        backend.download(tensor, host);
-        return host;
-    }
-
-    /** Copies everything from parameters of the same layout, which may live on another backend. */
-    public void copyFrom(Parameters other) {
+        Tensor tensor = requireSize(name, values);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment host = arena.allocate(flat.byteSize(), DType.F32.bytes());
-            other.backend.download(other.flat, host);
-            backend.upload(host, flat);
+            MemorySegment stored = arena.allocate(tensor.byteSize(), Float.BYTES);
+            Float32Codec.encode(type, values, stored, tensor.elements());
+            backend.upload(stored, tensor);
         }
+    }
+
+    /** Copies one parameter as float32 to new host memory of {@code arena}. */
+    public MemorySegment fetch(String name, Arena arena) {
+        MemorySegment values = arena.allocate(ValueLayout.JAVA_FLOAT, layout.entry(name).length());
+        read(name, values);
+        return values;
+    }
+
+    /** Copies one parameter as float32 to host memory of exactly its size. */
+    public void read(String name, MemorySegment destination) {
+        Tensor tensor = requireSize(name, destination);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment stored = arena.allocate(tensor.byteSize(), Float.BYTES);
+            backend.download(tensor, stored);
+            Float32Codec.decode(type, stored, destination, tensor.elements());
+        }
+    }
+
+    private Tensor requireSize(String name, MemorySegment values) {
+        Tensor tensor = get(name);
+        if (values.byteSize() != tensor.elements() * Float.BYTES) {
+            throw new IllegalArgumentException(values.byteSize() + " bytes of float32 for " + name + ", " + tensor);
+        }
+        return tensor;
     }
 
     /**

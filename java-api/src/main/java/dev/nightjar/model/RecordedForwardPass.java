@@ -63,7 +63,7 @@ final class RecordedForwardPass extends ForwardPass {
 
     private Activations plan(Workspace from) {
         new PackedBatch(from, tokenCapacity, sequenceCapacity);
-        return new Activations(from, model.config(), tokenCapacity, sequenceCapacity, false);
+        return Activations.forInference(from, model.config(), tokenCapacity, sequenceCapacity, model.type());
     }
 
     /** All sizes share the memory at the start of the workspace. */

@@ -35,7 +35,9 @@ public final class BatchBuffers implements AutoCloseable {
             return new Plan(new PackedBatch(workspace, capacity.tokens, sequences),
                     workspace.vector(DType.I32, sequences),
                     workspace.vector(DType.F32, sequences * config.scores()),
-                    new Activations(workspace, config, capacity.tokens, sequences, capacity.training),
+                    capacity.training
+                            ? Activations.forTraining(workspace, config, capacity.tokens, sequences)
+                            : Activations.forInference(workspace, config, capacity.tokens, sequences, DType.F32),
                     workspace.vector(DType.F32, capacity.batches * LossReport.SIZE),
                     workspace.vector(DType.F32, 3));
         }

@@ -3,6 +3,8 @@ package dev.nightjar.backend;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.nightjar.UnavailableException;
+import dev.nightjar.tensor.DType;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -31,12 +33,21 @@ class BackendsTest {
     }
 
     @Test
+    void aTypeThatIsNotOfferedIsRefused() {
+        assertThatThrownBy(() -> Backends.open("cpu", DType.F16)).isInstanceOf(UnavailableException.class)
+                .hasMessageContainingAll("cpu backend", "float16", "only in float32");
+        assertThatThrownBy(() -> Backends.open("auto", DType.BF16)).isInstanceOf(UnavailableException.class)
+                .hasMessageContainingAll("no backend", "cpu backend", "bfloat16", "only in float32");
+    }
+
+    @Test
     void explainsEveryBackend() {
         assertThat(Backends.explain()).extracting(Backends.Explanation::name).containsExactly("cuda", "cpu",
                 "reference");
         for (Backends.Explanation backend : Backends.explain()) {
             if (backend.available()) {
                 assertThat(backend.details()).as(backend.name()).isNotEmpty();
+                assertThat(backend.types()).as(backend.name()).contains(DType.F32);
             } else {
                 assertThat(backend.name()).as("the others need nothing that could be missing").isEqualTo("cuda");
                 assertThat(backend.cause()).hasMessageContaining("cuda");

@@ -50,7 +50,7 @@ final class OpsRig implements AutoCloseable {
     /** @param guard elements before every tensor, and so how it is aligned */
     OpsRig(Backend backend, int threads, OpsShape shape, String poisoned, int guard) {
         this.backend = backend;
-        this.inference = backend.newInferenceOps(threads);
+        this.inference = backend.newInferenceOps(threads, DType.F32);
         this.ops = inference instanceof Ops training ? training : null;
         this.shape = shape;
         this.poisoned = poisoned;

@@ -32,12 +32,21 @@ class SafetensorsWriterTest {
 
     @Test
     void roundsToBfloat16AndFloat16ToNearestEven() throws IOException {
-        float[] values = {1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1.8p-8f, Float.MAX_VALUE, Float.NEGATIVE_INFINITY, Float.NaN,
+        float[] values = {1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1.8p-8f, 0x1.feffp127f, Float.NEGATIVE_INFINITY, Float.NaN,
                 -0f};
-        assertThat(written(DType.BF16, values)).containsExactly(1, 1 + 0x1p-6f, 1 + 0x1p-7f, Float.POSITIVE_INFINITY,
+        assertThat(written(DType.BF16, values)).containsExactly(1, 1 + 0x1p-6f, 1 + 0x1p-7f, 0x1.fep127f,
                 Float.NEGATIVE_INFINITY, Float.NaN, -0f);
-        assertThat(written(DType.F16, 1 + 0x1p-11f, 1 + 0x3p-11f, 65520, 0x1p-25f, Float.NaN)).containsExactly(1,
-                1 + 0x1p-9f, Float.POSITIVE_INFINITY, 0, Float.NaN);
+        assertThat(written(DType.F16, 1 + 0x1p-11f, 1 + 0x3p-11f, 65519, 0x1p-25f, Float.NaN,
+                Float.POSITIVE_INFINITY)).containsExactly(1, 1 + 0x1p-9f, 65504, 0, Float.NaN, Float.POSITIVE_INFINITY);
+    }
+
+    @Test
+    void numbersBeyondTheRangeDoNotBecomeInfinite() {
+        assertThatThrownBy(() -> written(DType.BF16, 1, Float.MAX_VALUE)).isInstanceOf(ArithmeticException.class)
+                .hasMessageContainingAll("3.4028235E38", "bfloat16");
+        assertThatThrownBy(() -> written(DType.F16, -65520)).isInstanceOf(ArithmeticException.class)
+                .hasMessageContainingAll("-65520", "float16");
+        assertThat(folder.resolve("x.safetensors")).doesNotExist();
     }
 
     @Test

@@ -10,6 +10,7 @@ import dev.nightjar.tensor.HostBuffer;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -19,6 +20,7 @@ import java.util.Map;
 public final class CudaBackend implements Backend {
     /** Bytes that one step of a copy moves through pinned memory. */
     private static final int STAGING_BYTES = 4 << 20;
+    private static final int BFLOAT16_CAPABILITY = 80;
 
     private final CudaContext context;
     private final CudaKernels kernels;
@@ -134,14 +136,18 @@ public final class CudaBackend implements Backend {
                         + " model on the cpu backend to train it");
     }
 
+    /** bfloat16 only where tensor cores know it: the kernels for older devices would be slower in it than in float32. */
     @Override
-    public CudaOps newInferenceOps(int threads) {
-        return new CudaOps(context, kernels, storage(), gemm, graphs);
+    public List<DType> inferenceTypes() {
+        return context.computeCapability() >= BFLOAT16_CAPABILITY
+                ? List.of(DType.F32, DType.BF16, DType.F16)
+                : List.of(DType.F32, DType.F16);
     }
 
     @Override
-    public DType storage() {
-        return DType.F32;
+    public CudaOps newInferenceOps(int threads, DType type) {
+        requireInferenceType(type);
+        return new CudaOps(context, kernels, type, gemm, graphs);
     }
 
     /**

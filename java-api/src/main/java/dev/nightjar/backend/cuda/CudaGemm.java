@@ -5,7 +5,7 @@ import dev.nightjar.backend.Activation;
 /** Who computes the products of a forward pass, on the stream of one {@link CudaOps}. */
 interface CudaGemm extends AutoCloseable {
     /**
-     * out [rows, n] = x [rows, k] weight' + bias, of the backend's storage type, row-major, by device addresses.
+     * out [rows, n] = x [rows, k] weight' + bias, of the operations' type, row-major, by device addresses.
      *
      * @param rows rows there is memory for; those past {@code rowCount} may be left with anything
      * @param rowCount address of an int32, the number of rows that matter

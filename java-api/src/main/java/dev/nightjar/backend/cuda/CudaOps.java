@@ -54,7 +54,7 @@ final class CudaOps implements RecordingOps {
     private boolean closed;
 
     /**
-     * @param type storage type of all tensors
+     * @param type of all tensors but results
      * @param recording whether {@link #record} makes a graph; otherwise it keeps the calls and repeats them
      */
     CudaOps(CudaContext context, CudaKernels kernels, DType type, GemmProvider provider, boolean recording) {
@@ -75,9 +75,8 @@ final class CudaOps implements RecordingOps {
     }
 
     private Attention attention(CudaKernels kernels, int headDim) {
-        boolean hasShort = type == DType.F16 || (type == DType.BF16 && context.computeCapability() >= 80);
         return new Attention(headDim, kernels.function("attention", "attention_d" + headDim, type),
-                hasShort ? kernels.function("attention", "attention_short_d" + headDim, type) : 0);
+                type != DType.F32 ? kernels.function("attention", "attention_short_d" + headDim, type) : 0);
     }
 
     // ---- tensors

@@ -1,0 +1,39 @@
+package dev.nightjar;
+
+import dev.nightjar.tensor.DType;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The type a model computes in: that of its weights, and of what passes from one operation to the next. Sums, softmax and
+ * normalisation, and the probabilities and scores that come out, are float32 in every precision. {@link #toString()} is the
+ * usual name, {@code bfloat16} for instance. Which backend offers what, {@link Device#statuses()} says.
+ */
+public enum Precision {
+    /** Single precision; the only one that trains and saves. */
+    FLOAT32(DType.F32),
+    /** Half the memory, 8 significant bits and the range of float32. */
+    BFLOAT16(DType.BF16),
+    /** Half the memory, 11 significant bits and nothing beyond 65504: a weight that is larger is refused. */
+    FLOAT16(DType.F16);
+
+    private final DType type;
+
+    Precision(DType type) {
+        this.type = type;
+    }
+
+    DType type() {
+        return type;
+    }
+
+    /** Those of the given types. */
+    static List<Precision> of(List<DType> types) {
+        return Arrays.stream(values()).filter(precision -> types.contains(precision.type)).toList();
+    }
+
+    @Override
+    public String toString() {
+        return type.fullName();
+    }
+}
