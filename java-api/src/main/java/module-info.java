@@ -2,6 +2,8 @@
 module dev.nightjar {
     requires ai.djl.api;
     requires ai.djl.tokenizers;
+    requires hipparchus.core;
+    requires hipparchus.stat;
     requires tools.jackson.databind;
 
     exports dev.nightjar;
