@@ -1,12 +1,12 @@
 package dev.nightjar.text;
 
-import ai.djl.huggingface.tokenizers.jni.LibUtils;
-import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import dev.nightjar.FormatException;
 import dev.nightjar.UnavailableException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.locks.StampedLock;
 
 /**
  * Turns text into token ids with a Hugging Face tokenizer. Thread-safe.
@@ -15,33 +15,24 @@ import java.util.concurrent.locks.StampedLock;
  * length is an argument here, and nothing is ever padded. The special tokens around a text are read from the file's post-processor and
  * placed in Java.
  *
- * <p>The work is done by DJL's build of the Hugging Face tokenizers library, which DJL extracts once into its cache (
- * {@code DJL_CACHE_DIR}, else {@code ~/.djl.ai}). While that library is being loaded, and only then, the system properties
- * {@code ai.djl.offline} and {@code RUST_FLAVOR} are set to {@code true} and {@code cpu} where neither an environment variable nor a
- * property sets them: otherwise DJL may look for a GPU build on the network. DJL's usage report is not part of the calls made here.
+ * <p>BERT's WordPiece tokenizers run in Java ({@link WordPieceEncoder}), every other one in the Hugging Face library ({@link
+ * NativeTokenizer}), with the same ids.
  */
 public final class TextEncoder implements AutoCloseable {
-    private static boolean libraryLoaded;
-
-    /** Keeps the native tokenizer alive while an encode uses it: readers encode, the one writer frees it. */
-    private final StampedLock lock = new StampedLock();
-    private final String source;
     private final int[] prefix;
     private final int[] suffix;
     private final int vocabSize;
-    private long handle;
+    /** One of these two is null. */
+    private final WordPiece wordPiece;
+    private final NativeTokenizer nativeTokenizer;
+    private volatile boolean closed;
 
-    private TextEncoder(TokenizerDefinition definition, String source) {
-        this.source = source;
+    private TextEncoder(TokenizerDefinition definition, WordPiece wordPiece, String source) {
         this.prefix = definition.prefix();
         this.suffix = definition.suffix();
         this.vocabSize = definition.vocabSize();
-        loadLibrary();
-        try {
-            this.handle = TokenizersLibrary.LIB.createTokenizerFromString(definition.nativeJson());
-        } catch (RuntimeException e) {
-            throw new FormatException(source, "not a tokenizer this build can run: " + e.getMessage(), e);
-        }
+        this.wordPiece = wordPiece;
+        this.nativeTokenizer = wordPiece == null ? new NativeTokenizer(definition.rules().toString(), source) : null;
     }
 
     /**
@@ -63,10 +54,11 @@ public final class TextEncoder implements AutoCloseable {
                 throw new FormatException(folder, "no tokenizer: expected tokenizer.json or vocab.txt");
             }
             source = folder + "/vocab.txt";
-            json = new WordPieceTokenizer(source, vocabulary, folder + "/tokenizer_config.json",
+            json = new BertTokenizerJson(source, vocabulary, folder + "/tokenizer_config.json",
                     files.get("tokenizer_config.json")).toJson();
         }
-        return new TextEncoder(TokenizerDefinition.parse(json, source), source);
+        TokenizerDefinition definition = TokenizerDefinition.parse(json, source);
+        return new TextEncoder(definition, WordPiece.of(definition.rules()).orElse(null), source);
     }
 
     /**
@@ -82,15 +74,37 @@ public final class TextEncoder implements AutoCloseable {
             throw new IllegalArgumentException("a length of " + maxLength + " has no room for the " + specialTokens()
                     + " special tokens around a text");
         }
-        long[] tokens = tokens(wellFormed(text));
-        int kept = Math.min(tokens.length, maxLength - specialTokens());
-        int[] ids = new int[prefix.length + kept + suffix.length];
-        System.arraycopy(prefix, 0, ids, 0, prefix.length);
+        if (closed) {
+            throw new IllegalStateException("the text encoder is closed");
+        }
+        int room = maxLength - specialTokens();
+        return wordPiece == null ? encodeNatively(wellFormed(text), room) : encodeWordPieces(wellFormed(text), room);
+    }
+
+    private Encoding encodeNatively(String text, int room) {
+        long[] tokens = nativeTokenizer.encode(text);
+        int kept = Math.min(tokens.length, room);
+        int[] ids = new int[specialTokens() + kept];
         for (int i = 0; i < kept; i++) {
             ids[prefix.length + i] = (int) tokens[i];
         }
-        System.arraycopy(suffix, 0, ids, prefix.length + kept, suffix.length);
-        return new Encoding(ids, kept < tokens.length);
+        return surrounded(ids, kept < tokens.length);
+    }
+
+    private Encoding encodeWordPieces(String text, int room) {
+        byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+        WordPieceEncoder pieces = new WordPieceEncoder(wordPiece);
+        // A byte gives at most one token.
+        int[] ids = new int[prefix.length + Math.min(room, utf8.length)];
+        int end = pieces.encode(MemorySegment.ofArray(utf8), ids, prefix.length, ids.length);
+        return surrounded(Arrays.copyOf(ids, end + suffix.length), pieces.truncated());
+    }
+
+    /** Writes the special tokens into the places left for them. */
+    private Encoding surrounded(int[] ids, boolean truncated) {
+        System.arraycopy(prefix, 0, ids, 0, prefix.length);
+        System.arraycopy(suffix, 0, ids, ids.length - suffix.length, suffix.length);
+        return new Encoding(ids, truncated);
     }
 
     /** Special tokens around every text: 2 for BERT's {@code [CLS] … [SEP]}. */
@@ -103,39 +117,12 @@ public final class TextEncoder implements AutoCloseable {
         return vocabSize;
     }
 
-    /** Frees the native tokenizer after the running calls of {@link #encode}; a second call does nothing. */
+    /** Frees what is native after the running calls of {@link #encode}; a second call does nothing. */
     @Override
     public void close() {
-        long stamp = lock.writeLock();
-        try {
-            if (handle != 0) {
-                TokenizersLibrary.LIB.deleteTokenizer(handle);
-                handle = 0;
-            }
-        } finally {
-            lock.unlockWrite(stamp);
-        }
-    }
-
-    private long[] tokens(String text) {
-        long stamp = lock.readLock();
-        try {
-            if (handle == 0) {
-                throw new IllegalStateException("the text encoder is closed");
-            }
-            long encoding;
-            try {
-                encoding = TokenizersLibrary.LIB.encode(handle, text, false);
-            } catch (RuntimeException e) {
-                throw new FormatException(source, "the tokenizer cannot encode a text: " + e.getMessage(), e);
-            }
-            try {
-                return TokenizersLibrary.LIB.getTokenIds(encoding);
-            } finally {
-                TokenizersLibrary.LIB.deleteEncoding(encoding);
-            }
-        } finally {
-            lock.unlockRead(stamp);
+        closed = true;
+        if (nativeTokenizer != null) {
+            nativeTokenizer.close();
         }
     }
 
@@ -156,35 +143,5 @@ public final class TextEncoder implements AutoCloseable {
             repaired.setCharAt(i, '\uFFFD');
         }
         return repaired == null ? text : repaired.toString();
-    }
-
-    private static synchronized void loadLibrary() {
-        if (libraryLoaded) {
-            return;
-        }
-        boolean offline = setIfUnset("ai.djl.offline", "DJL_OFFLINE", "true");
-        boolean flavor = setIfUnset("RUST_FLAVOR", "RUST_FLAVOR", "cpu");
-        try {
-            LibUtils.checkStatus();
-            libraryLoaded = true;
-        } catch (RuntimeException | LinkageError e) {
-            throw new UnavailableException("the tokenizers library cannot be loaded on " + System.getProperty("os.name")
-                    + " " + System.getProperty("os.arch") + ": " + e, e);
-        } finally {
-            if (offline) {
-                System.clearProperty("ai.djl.offline");
-            }
-            if (flavor) {
-                System.clearProperty("RUST_FLAVOR");
-            }
-        }
-    }
-
-    private static boolean setIfUnset(String property, String variable, String value) {
-        if (System.getenv(variable) != null || System.getProperty(property) != null) {
-            return false;
-        }
-        System.setProperty(property, value);
-        return true;
     }
 }

@@ -13,12 +13,12 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>The native library is only shown JSON that parsed here, without post-processor and decoder: on a template that names an unknown
  * token, and on some syntax errors, it ends the whole process instead of reporting an error.
  *
- * @param nativeJson the part that turns text into ids
+ * @param rules the part that turns text into ids, as a {@code tokenizer.json} of its own
  * @param prefix ids before every text
  * @param suffix ids after every text
  * @param vocabSize one more than the largest id
  */
-record TokenizerDefinition(String nativeJson, int[] prefix, int[] suffix, int vocabSize) {
+record TokenizerDefinition(JsonNode rules, int[] prefix, int[] suffix, int vocabSize) {
 
     static TokenizerDefinition parse(byte[] tokenizerJson, String source) {
         return new Reader((ObjectNode) Json.object(source, tokenizerJson), source).read();
@@ -51,18 +51,17 @@ record TokenizerDefinition(String nativeJson, int[] prefix, int[] suffix, int vo
                 throw problem("post_processor",
                         "expected a special token before the text: the heads read the first token");
             }
-            return new TokenizerDefinition(nativeJson(), prefix,
-                    suffix, vocabSize(prefix, suffix));
+            return new TokenizerDefinition(rules(), prefix, suffix, vocabSize(prefix, suffix));
         }
 
-        private String nativeJson() {
+        private JsonNode rules() {
             ObjectNode part = json.objectNode();
             part.setAll(json);
             part.putNull("truncation");
             part.putNull("padding");
             part.putNull("post_processor");
             part.putNull("decoder");
-            return part.toString();
+            return part;
         }
 
         private int textPlace(JsonNode pieces) {

@@ -254,7 +254,7 @@ class TextEncoderTest {
     }
 
     private ObjectNode tokenizerJson() {
-        byte[] json = new WordPieceTokenizer("vocab.txt", files.get("vocab.txt"), "tokenizer_config.json",
+        byte[] json = new BertTokenizerJson("vocab.txt", files.get("vocab.txt"), "tokenizer_config.json",
                 files.get("tokenizer_config.json")).toJson();
         return (ObjectNode) MAPPER.readTree(json);
     }

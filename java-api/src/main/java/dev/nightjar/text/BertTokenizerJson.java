@@ -11,7 +11,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Writes the {@code tokenizer.json} that Hugging Face's {@code BertTokenizerFast} builds from a {@code vocab.txt}. */
-final class WordPieceTokenizer {
+final class BertTokenizerJson {
     /** Longer words are unknown. */
     private static final int MAX_WORD_CHARACTERS = 100;
     /** Keys of the special tokens in {@code tokenizer_config.json}; without the key, {@code unk_token} is {@code [UNK]} and so on. */
@@ -31,7 +31,7 @@ final class WordPieceTokenizer {
      * @param configFile the configuration's
      * @param configJson {@code tokenizer_config.json}, or null for the defaults
      */
-    WordPieceTokenizer(String file, byte[] vocabularyLines, String configFile, byte[] configJson) {
+    BertTokenizerJson(String file, byte[] vocabularyLines, String configFile, byte[] configJson) {
         this.file = file;
         this.configFile = configFile;
         this.config = configJson == null
