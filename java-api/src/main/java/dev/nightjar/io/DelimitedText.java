@@ -9,7 +9,7 @@ import java.util.List;
  * field in double quotes may hold separators and line ends, and a quote doubled; without, quotes are characters like
  * any other.
  */
-final class DelimitedText {
+public final class DelimitedText {
     private final String source;
     private final String text;
     private final char separator;
@@ -18,7 +18,8 @@ final class DelimitedText {
     private long line = 1;
     private long recordLine;
 
-    DelimitedText(String source, String text, char separator, boolean quoting) {
+    /** @param source what messages call the text */
+    public DelimitedText(String source, String text, char separator, boolean quoting) {
         this.source = source;
         this.text = text;
         this.separator = separator;
@@ -26,12 +27,12 @@ final class DelimitedText {
     }
 
     /** The line on which the last record began, from 1. */
-    long line() {
+    public long line() {
         return recordLine;
     }
 
     /** The fields of the next record, or an empty list at the end. */
-    List<String> next() {
+    public List<String> next() {
         while (position < text.length() && atLineEnd()) {
             endLine();
         }

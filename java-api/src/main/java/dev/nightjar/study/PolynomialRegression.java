@@ -219,7 +219,8 @@ public final class PolynomialRegression {
         return z;
     }
 
-    private RealMatrix expand(double[][] points) {
+    /** [points][terms], the terms' values at points. */
+    RealMatrix expand(double[][] points) {
         return expand(terms, points);
     }
 
@@ -441,12 +442,6 @@ public final class PolynomialRegression {
         double[] response = IntStream.range(0, y.length)
                 .mapToDouble(i -> fitted[i] + signs[i] * jackknifeResidual(i)).toArray();
         return pseudoInverse.operate(response);
-    }
-
-    /** The polynomial with other coefficients at a point. */
-    double evaluate(double[] otherCoefficients, double[] point) {
-        double[] values = expanded(point);
-        return IntStream.range(0, values.length).mapToDouble(term -> values[term] * otherCoefficients[term]).sum();
     }
 
     /** R² of another response regressed on the same design. */

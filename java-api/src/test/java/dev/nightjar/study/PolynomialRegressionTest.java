@@ -159,7 +159,8 @@ class PolynomialRegressionTest {
         for (int term = 0; term < 10; term++) {
             assertThat(coefficients[term]).isCloseTo(expected[term], Offset.offset(1e-8));
         }
-        assertThat(fit.evaluate(coefficients, POINT)).isCloseTo(1 + POINT[0] - 256 + 2 * POINT[0], Offset.offset(1e-8));
+        assertThat(fit.expand(new double[][]{POINT}).operate(coefficients)[0])
+                .isCloseTo(1 + POINT[0] - 256 + 2 * POINT[0], Offset.offset(1e-8));
     }
 
     @Test
