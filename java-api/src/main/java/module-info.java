@@ -4,6 +4,7 @@ module dev.nightjar {
     requires ai.djl.tokenizers;
     requires hipparchus.core;
     requires hipparchus.stat;
+    requires java.management;
     requires tools.jackson.databind;
 
     exports dev.nightjar;

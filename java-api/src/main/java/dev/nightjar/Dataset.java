@@ -1,6 +1,7 @@
 package dev.nightjar;
 
 import dev.nightjar.io.DatasetReader;
+import dev.nightjar.io.Fingerprint;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -66,6 +67,22 @@ public record Dataset(List<Example> examples, List<String> labelNames, List<Stri
 
     public int size() {
         return examples.size();
+    }
+
+    /** SHA-256 of everything in it, names included; the same for equal data sets. */
+    public String fingerprint() {
+        Fingerprint fingerprint = new Fingerprint();
+        for (List<String> names : List.of(labelNames, targetNames)) {
+            fingerprint.add(names.size());
+            names.forEach(fingerprint::add);
+        }
+        for (Example example : examples) {
+            fingerprint.add(example.text()).add(example.label());
+            for (int target = 0; target < targetNames.size(); target++) {
+                fingerprint.add(example.score(target));
+            }
+        }
+        return fingerprint.hex();
     }
 
     /** The two parts of a {@link #split}. */

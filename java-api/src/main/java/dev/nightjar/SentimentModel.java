@@ -2,6 +2,7 @@ package dev.nightjar;
 
 import dev.nightjar.backend.Backend;
 import dev.nightjar.backend.Backends;
+import dev.nightjar.io.Fingerprint;
 import dev.nightjar.io.HuggingFaceFolder;
 import dev.nightjar.io.NamedTensor;
 import dev.nightjar.io.PretrainedModel;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Semaphore;
 import java.util.stream.IntStream;
 
@@ -210,6 +212,18 @@ public final class SentimentModel implements AutoCloseable {
     /** Trainable numbers of the model. */
     public long parameterCount() {
         return parameters.layout().parameterCount();
+    }
+
+    /** SHA-256 of shape, names, parameters and tokenizer; equal models on machines of the same byte order have the same. */
+    public String fingerprint() {
+        Fingerprint fingerprint = new Fingerprint().add(config.toString());
+        for (ParameterLayout.Entry entry : parameters.layout().entries()) {
+            try (Arena arena = Arena.ofConfined()) {
+                fingerprint.add(entry.name()).add(parameters.fetch(entry.name(), arena));
+            }
+        }
+        new TreeMap<>(tokenizerFiles).forEach((name, content) -> fingerprint.add(name).add(content));
+        return fingerprint.hex();
     }
 
     /** Tokens after which a text is cut or refused, special ones included. */

@@ -78,6 +78,11 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         return new Builder();
     }
 
+    /** These settings, to be changed. */
+    public Builder toBuilder() {
+        return new Builder(this);
+    }
+
     /** Steps of rising learning rate in a run of so many steps. */
     int warmup(int totalSteps) {
         return warmupSteps > 0 ? warmupSteps : (int) Math.ceil(warmupFraction * totalSteps);
@@ -89,7 +94,7 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
     }
 
     /** Every setting that a result depends on, by name, so that a resumed run can be compared with the one it continues. */
-    Map<String, String> identity() {
+    public Map<String, String> identity() {
         Map<String, String> identity = new LinkedHashMap<>();
         identity.put("learningRate", Double.toString(learningRate));
         identity.put("batchSize", Integer.toString(batchSize));
@@ -146,6 +151,35 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         private int reportEvery = 1;
 
         private Builder() {
+        }
+
+        private Builder(TrainingConfig from) {
+            learningRate = from.learningRate;
+            batchSize = from.batchSize;
+            accumulationSteps = from.accumulationSteps;
+            epochs = from.epochs;
+            maxLength = from.maxLength;
+            schedule = from.schedule;
+            warmupSteps = from.warmupSteps;
+            warmupFraction = from.warmupFraction;
+            weightDecay = from.weightDecay;
+            beta1 = from.beta1;
+            beta2 = from.beta2;
+            epsilon = from.epsilon;
+            maxGradientNorm = from.maxGradientNorm;
+            layerDecay = from.layerDecay;
+            freezeEmbeddings = from.freezeEmbeddings;
+            frozenLayers = from.frozenLayers;
+            weighting = from.weighting;
+            bucketing = from.bucketing;
+            seed = from.seed;
+            evaluateEvery = from.evaluateEvery;
+            metric = from.metric;
+            patience = from.patience;
+            keepBest = from.keepBest;
+            checkpoints = from.checkpoints;
+            threads = from.threads;
+            reportEvery = from.reportEvery;
         }
 
         /** Peak learning rate of AdamW; 5e-5. */

@@ -15,7 +15,7 @@ import picocli.CommandLine.ScopeType;
         "0:done", "1:failed, the message on standard error says why",
         "2:wrong arguments", "130:interrupted (Ctrl-C); training has saved a checkpoint"}, subcommands = {
                 ClassifyCommand.class, TrainCommand.class, EvaluateCommand.class, ConvertCommand.class,
-                DoctorCommand.class})
+                StudyCommand.class, DoctorCommand.class})
 public final class Nightjar {
     static final int FAILED = 1;
     static final int USAGE = 2;

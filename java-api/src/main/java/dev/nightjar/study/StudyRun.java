@@ -1,6 +1,9 @@
 package dev.nightjar.study;
 
+import java.math.BigDecimal;
 import java.util.Collections;
+import java.util.Comparator;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,6 +58,31 @@ public record StudyRun(Map<String, String> configuration, long seed, Status stat
         trainingCurve = columns(trainingCurve);
         validationCurve = columns(validationCurve);
         costs = ordered(costs);
+    }
+
+    /** By configuration, numbers by value, then by seed: an order that does not depend on how the study was executed. */
+    public static final Comparator<StudyRun> ORDER = StudyRun::compare;
+
+    private static int compare(StudyRun a, StudyRun b) {
+        Iterator<String> others = b.configuration.values().iterator();
+        for (String value : a.configuration.values()) {
+            if (!others.hasNext()) {
+                return 1;
+            }
+            int order = compareValues(value, others.next());
+            if (order != 0) {
+                return order;
+            }
+        }
+        return others.hasNext() ? -1 : Long.compare(a.seed, b.seed);
+    }
+
+    private static int compareValues(String a, String b) {
+        try {
+            return new BigDecimal(a).compareTo(new BigDecimal(b));
+        } catch (NumberFormatException e) {
+            return a.compareTo(b);
+        }
     }
 
     private static <V> Map<String, V> ordered(Map<String, V> map) {

@@ -1,10 +1,7 @@
 package dev.nightjar.train;
 
+import dev.nightjar.io.Fingerprint;
 import dev.nightjar.loss.TaskWeighting.Tasks;
-import java.nio.ByteBuffer;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -68,23 +65,16 @@ public record TokenizedRows(List<Row> rows) {
 
     /** SHA-256 of everything in the rows. */
     public String fingerprint() {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        Fingerprint fingerprint = new Fingerprint();
         for (Row row : rows) {
-            ByteBuffer bytes = ByteBuffer.allocate(4 * (4 + row.ids().length + row.scores().length));
-            bytes.putInt(row.key()).putInt(row.label()).putInt(row.ids().length).putInt(row.scores().length);
+            fingerprint.add(row.key()).add(row.label()).add(row.ids().length).add(row.scores().length);
             for (int id : row.ids()) {
-                bytes.putInt(id);
+                fingerprint.add(id);
             }
             for (float score : row.scores()) {
-                bytes.putFloat(score);
+                fingerprint.add(score);
             }
-            digest.update(bytes.array());
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return fingerprint.hex();
     }
 }
