@@ -8,8 +8,11 @@ import dev.nightjar.backend.Ops;
 import dev.nightjar.io.ParameterWeights;
 import dev.nightjar.io.PretrainedModel;
 import dev.nightjar.loss.ConstantWeighting;
+import dev.nightjar.loss.DualBalancingWeighting;
 import dev.nightjar.loss.DynamicAdaptiveWeighting;
 import dev.nightjar.loss.DynamicWeightAverage;
+import dev.nightjar.loss.FamoWeighting;
+import dev.nightjar.loss.GradNormWeighting;
 import dev.nightjar.loss.TaskWeighting;
 import dev.nightjar.loss.UncertaintyWeighting;
 import dev.nightjar.model.DistilBert;
@@ -135,19 +138,27 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private static TaskWeighting weighting(Weighting weighting, DistilBertConfig modelConfig) {
-        boolean bothTasks = modelConfig.classes() > 0 && modelConfig.scores() > 0;
+        if (modelConfig.classes() == 0 || modelConfig.scores() == 0) {
+            return new ConstantWeighting(1, 1, weighting.balanceClasses());
+        }
         return switch (weighting) {
-            case Weighting.Dao dao when bothTasks -> new DynamicAdaptiveWeighting(
-                    DynamicAdaptiveWeighting.Scope.valueOf(dao.scope().name()), dao.balanceClasses());
-            case Weighting.Dao dao -> new ConstantWeighting(1, 1, dao.balanceClasses());
-            case Weighting.Constant constant when bothTasks -> new ConstantWeighting(constant.classification(),
-                    constant.regression(), constant.balanceClasses());
-            case Weighting.Constant constant -> new ConstantWeighting(1, 1, constant.balanceClasses());
-            case Weighting.Uncertainty uncertainty when bothTasks -> new UncertaintyWeighting(
-                    uncertainty.learningRate());
-            case Weighting.DynamicWeightAverage average when bothTasks -> new DynamicWeightAverage(
-                    average.temperature());
-            case Weighting.Uncertainty _,Weighting.DynamicWeightAverage _ -> new ConstantWeighting(1, 1, false);
+            case Weighting.Dao(var scope, boolean balanceClasses) -> new DynamicAdaptiveWeighting(scope(scope),
+                    balanceClasses);
+            case Weighting.Constant(float classification, float regression, boolean balanceClasses) ->
+                new ConstantWeighting(classification, regression, balanceClasses);
+            case Weighting.Uncertainty(double learningRate) -> new UncertaintyWeighting(learningRate);
+            case Weighting.DynamicWeightAverage(double temperature) -> new DynamicWeightAverage(temperature);
+            case Weighting.GradNorm(var scope, double alpha, double learningRate) -> new GradNormWeighting(scope(scope),
+                    alpha, learningRate);
+            case Weighting.DualBalancing(double averageDecay) -> new DualBalancingWeighting(averageDecay);
+            case Weighting.Famo(double learningRate, double decay) -> new FamoWeighting(learningRate, decay);
+        };
+    }
+
+    private static TaskWeighting.Scope scope(Weighting.Scope scope) {
+        return switch (scope) {
+            case POOLED_REPRESENTATION -> TaskWeighting.Scope.POOLED_REPRESENTATION;
+            case SHARED_PARAMETERS -> TaskWeighting.Scope.SHARED_PARAMETERS;
         };
     }
 
@@ -203,6 +214,7 @@ final class TrainingRun implements AutoCloseable {
         if (best != null && bestStep > 0) {
             tensors.put("best", best);
         }
+        tensors.putAll(step.averages());
         return tensors;
     }
 
@@ -247,7 +259,7 @@ final class TrainingRun implements AutoCloseable {
         if (reports || evaluates || saves || weighting.observesSteps()) {
             TrainingStep.Result result = step.read();
             requireFinite(result);
-            weighting.observe(result.losses());
+            weighting.observe(result.losses(), () -> updatedLosses(stepBatches, result));
             if (reports || evaluates || saves) {
                 report(result, learningRate);
             }
@@ -264,6 +276,13 @@ final class TrainingRun implements AutoCloseable {
         if (evaluates || saves) {
             restartClock();
         }
+    }
+
+    /** Losses of the last step's rows after its update. */
+    private LossReport updatedLosses(List<int[]> stepBatches, TrainingStep.Result result) {
+        LossReport losses = step.losses(training, stepBatches, steps - 1);
+        requireFinite(new TrainingStep.Result(losses, result.gradientNorm()));
+        return losses;
     }
 
     private void requireFinite(TrainingStep.Result result) {

@@ -138,7 +138,9 @@ class TrainerTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"auto, dao", "auto, dao-shared", "auto, uncertainty", "auto, dwa", "reference, dao"})
+    @CsvSource({"auto, dao", "auto, dao-shared", "auto, uncertainty", "auto, dwa", "auto, gradnorm",
+            "auto, gradnorm-shared",
+            "auto, db-mtl", "auto, famo", "reference, dao"})
     void aRunGoesOnFromAnyCheckpointAsIfItHadNeverStopped(String backend, String weighting) throws IOException {
         closeModel();
         model = load(Device.of(backend));

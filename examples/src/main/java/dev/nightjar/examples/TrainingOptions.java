@@ -26,7 +26,7 @@ final class TrainingOptions {
     private int maxLength;
 
     @Option(names = "--weighting", paramLabel = "NAME", defaultValue = "dao", converter = WeightingConverter.class, description = "How class and score share the loss: dao, dao-shared, dao-lambda, dao-shared-lambda, dao-omega, "
-            + "constant, uncertainty, dwa (default: ${DEFAULT-VALUE}).")
+            + "constant, uncertainty, dwa, gradnorm, gradnorm-shared, db-mtl, famo (default: ${DEFAULT-VALUE}).")
     private Weighting weighting;
 
     @Option(names = "--schedule", paramLabel = "NAME", defaultValue = "linear", description = "Of the learning rate: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")

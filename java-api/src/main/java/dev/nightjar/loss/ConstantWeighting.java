@@ -1,6 +1,8 @@
 package dev.nightjar.loss;
 
+import dev.nightjar.backend.LossReport;
 import dev.nightjar.backend.LossWeights;
+import java.util.function.Supplier;
 
 /**
  * The same weights at every step: the control of every other weighting, and with (1, 1) the weighting of a model with one task.
@@ -10,7 +12,7 @@ import dev.nightjar.backend.LossWeights;
 public record ConstantWeighting(float classification, float regression,
         boolean balanceClasses) implements TaskWeighting {
     @Override
-    public LossWeights weights(Tasks present, float gradientScale) {
+    public LossWeights weights(Tasks present, Supplier<LossReport> losses, float gradientScale) {
         return new LossWeights(balanceClasses, false, classification, regression, gradientScale);
     }
 }

@@ -1,6 +1,8 @@
 package dev.nightjar.loss;
 
+import dev.nightjar.backend.LossReport;
 import dev.nightjar.backend.LossWeights;
+import java.util.function.Supplier;
 
 /**
  * The task and data weights of Dynamic Adaptive Optimization (DAO, arXiv 2408.11856): lambda_c = |g_r| / (|g_c| + |g_r|), lambda_r the
@@ -15,18 +17,10 @@ import dev.nightjar.backend.LossWeights;
  * @param balanceClasses whether omega is as above instead of 1
  */
 public record DynamicAdaptiveWeighting(Scope scope, boolean balanceClasses) implements TaskWeighting {
-    /** With respect to what the tasks' gradients are measured. */
-    public enum Scope {
-        /** The common input of the heads, Frobenius norm: closed form, no second backward pass. */
-        POOLED_REPRESENTATION,
-        /** Every parameter both tasks share, L2 norm: exact, one backward pass for each task. */
-        SHARED_PARAMETERS
-    }
-
     private static final double EPSILON = 1e-12;
 
     @Override
-    public LossWeights weights(Tasks present, float gradientScale) {
+    public LossWeights weights(Tasks present, Supplier<LossReport> losses, float gradientScale) {
         boolean crossRatio = scope == Scope.POOLED_REPRESENTATION && present.both();
         return new LossWeights(balanceClasses, crossRatio, 1, 1, gradientScale);
     }

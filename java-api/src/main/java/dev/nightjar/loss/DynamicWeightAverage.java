@@ -4,6 +4,7 @@ import dev.nightjar.backend.LossReport;
 import dev.nightjar.backend.LossWeights;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /**
  * Dynamic weight average (Liu, Johns and Davison, "End-to-end multi-task learning with attention", CVPR 2019, equation 7): from the third
@@ -23,7 +24,7 @@ public final class DynamicWeightAverage implements TaskWeighting {
     }
 
     @Override
-    public LossWeights weights(Tasks present, float gradientScale) {
+    public LossWeights weights(Tasks present, Supplier<LossReport> losses, float gradientScale) {
         double difference = (classification.ratio() - regression.ratio()) / temperature;
         double lambda = 1 / (1 + Math.exp(-difference));
         return new LossWeights(false, false, (float) lambda, (float) (1 - lambda), gradientScale);
@@ -35,9 +36,9 @@ public final class DynamicWeightAverage implements TaskWeighting {
     }
 
     @Override
-    public void observe(LossReport report) {
-        classification.add(report.classificationLoss(), report.labelledRows());
-        regression.add(report.regressionLoss(), report.scoredRows());
+    public void observe(LossReport losses, Supplier<LossReport> updated) {
+        classification.add(losses.classificationLoss(), losses.labelledRows());
+        regression.add(losses.regressionLoss(), losses.scoredRows());
     }
 
     @Override

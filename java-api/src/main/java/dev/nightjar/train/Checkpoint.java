@@ -28,7 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The state of a run on the disk: a folder {@code step-NNNNNNNN} with {@code state.json} and one safetensors file for the parameters, each
- * moment and, where there is one, the best parameters so far. A folder appears whole or not at all.
+ * moment and, where there are any, the best parameters so far and each moving average of a task weighting. A folder appears whole or not at all.
  */
 public final class Checkpoint {
     private static final String STATE = "state.json";

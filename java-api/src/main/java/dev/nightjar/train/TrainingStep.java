@@ -18,7 +18,10 @@ import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * One optimizer step: forward and backward passes over the batches it accumulates, the weights of the tasks, AdamW. Not thread-safe.
@@ -40,7 +43,7 @@ public final class TrainingStep implements AutoCloseable {
      * What a step did.
      *
      * @param losses over all its batches: losses and numbers of rows of the step; norms and weights averaged over the batches, or
-     *        those of the accumulated gradients where the weighting separates tasks
+     *        those of the accumulated gradients, or of their moving averages, where the weighting separates tasks
      * @param gradientNorm global norm of the combined gradient before clipping
      */
     public record Result(LossReport losses, double gradientNorm) {
@@ -62,6 +65,9 @@ public final class TrainingStep implements AutoCloseable {
         }
     }
 
+    private static final String CLASSIFICATION_AVERAGE = "classification_average";
+    private static final String REGRESSION_AVERAGE = "regression_average";
+
     private final DistilBert model;
     private final Backend backend;
     private final Ops ops;
@@ -71,6 +77,8 @@ public final class TrainingStep implements AutoCloseable {
     private final Settings settings;
     private final Gradients gradients;
     private final Gradients regressionGradients;
+    /** Of the tasks' shared gradients, by file name: of the classification, then of the regression; empty without any. */
+    private final Map<String, Parameters> averages = new LinkedHashMap<>();
     private final int sharedLength;
     private int batches;
     private LossReport separated;
@@ -89,6 +97,10 @@ public final class TrainingStep implements AutoCloseable {
         this.settings = settings;
         this.gradients = Gradients.allocate(model, layout);
         this.regressionGradients = weighting.separatesTasks() ? Gradients.allocate(model, layout) : null;
+        if (weighting.averageDecay() > 0) {
+            averages.put(CLASSIFICATION_AVERAGE, new Parameters(backend, layout));
+            averages.put(REGRESSION_AVERAGE, new Parameters(backend, layout));
+        }
         // Heads stand last, so what the tasks share is one run.
         this.sharedLength = layout.entries().stream().filter(Entry::taskHead).mapToInt(Entry::offset).min()
                 .orElseThrow();
@@ -115,23 +127,29 @@ public final class TrainingStep implements AutoCloseable {
         int stepRows = rowBatches.stream().mapToInt(batch -> batch.length).sum();
         boolean classification = false;
         boolean regression = false;
+        double classificationFactor = 0;
+        double regressionFactor = 0;
         batches = rowBatches.size();
         for (int i = 0; i < batches; i++) {
             int[] batch = rowBatches.get(i);
             Tasks present = rows.tasks(batch);
             buffers.load(rows, batch);
             model.forward(ops, buffers.packed(), buffers.activations(), dropout);
-            LossWeights weights = weighting.weights(present, (float) batch.length / stepRows);
+            Tensor report = buffers.report(i);
+            float share = (float) batch.length / stepRows;
+            LossWeights weights = weighting.weights(present, () -> losses(report), share);
             if (weighting.separatesTasks()) {
-                backwardSeparately(present, weights, dropout, buffers.report(i));
+                backwardSeparately(present, weights, dropout, report);
             } else {
-                backward(weights, dropout, gradients, buffers.report(i));
+                backward(weights, dropout, gradients, report);
             }
+            classificationFactor += share * weights.classification();
+            regressionFactor += share * weights.regression();
             classification |= present.classification();
             regression |= present.regression();
         }
         if (weighting.separatesTasks()) {
-            combine(new Tasks(classification, regression));
+            combine(new Tasks(classification, regression), new TaskWeights(classificationFactor, regressionFactor));
         }
     }
 
@@ -139,39 +157,101 @@ public final class TrainingStep implements AutoCloseable {
         boolean balance = weights.balanceClasses();
         float scale = weights.gradientScale();
         if (present.classification()) {
-            backward(new LossWeights(balance, false, 1, 0, scale), dropout, gradients, report);
+            backward(new LossWeights(balance, false, weights.classification(), 0, scale), dropout, gradients, report);
         }
         if (present.regression()) {
-            backward(new LossWeights(balance, false, 0, 1, scale), dropout, regressionGradients, report);
+            backward(new LossWeights(balance, false, 0, weights.regression(), scale), dropout, regressionGradients,
+                    report);
         }
     }
 
     private void backward(LossWeights weights, DropoutPlan dropout, Gradients into, Tensor report) {
+        loss(weights, report);
+        model.backward(ops, buffers.packed(), buffers.activations(), dropout, settings.frozenLayers, into.views);
+    }
+
+    private void loss(LossWeights weights, Tensor report) {
         var activations = buffers.activations();
         ops.multiTaskLoss(buffers.packed(), buffers.targets(), activations.logits(), activations.scores(),
                 model.classifierWeight(), model.regressorWeight(), weights, activations.logitsGradient(),
                 activations.scoresGradient(), report);
-        model.backward(ops, buffers.packed(), activations, dropout, settings.frozenLayers, into.views);
     }
 
-    /** Weighs the tasks by the norms of their shared gradients, which takes a trip to the host, and adds them up. */
-    private void combine(Tasks present) {
-        Tensor shared = gradients.parameters.flat().slice(0, sharedLength);
-        Tensor regressionShared = regressionGradients.parameters.flat().slice(0, sharedLength);
+    /** Losses of the batch whose forward pass was the last. */
+    private LossReport losses(Tensor report) {
+        loss(new LossWeights(false, false, 1, 1, 1), report);
+        return LossReport.read(backend, report);
+    }
+
+    /**
+     * Weighs the tasks by the norms of their shared gradients, which takes a trip to the host, and adds them up.
+     *
+     * @param factors what each task's loss was multiplied by, averaged over the batches
+     */
+    private void combine(Tasks present, TaskWeights factors) {
+        Tensor gradient = gradients.parameters.flat();
+        Tensor regressionGradient = regressionGradients.parameters.flat();
+        Tensor shared = gradient.slice(0, sharedLength);
+        Tensor regressionShared = regressionGradient.slice(0, sharedLength);
+        if (!averages.isEmpty()) {
+            average(present.classification(), averages.get(CLASSIFICATION_AVERAGE), shared);
+            average(present.regression(), averages.get(REGRESSION_AVERAGE), regressionShared);
+        }
         ops.squaredNorm(shared, buffers.squaredNorms().slice(1, 1));
         ops.squaredNorm(regressionShared, buffers.squaredNorms().slice(2, 1));
         float[] squares = fetch(buffers.squaredNorms());
         double classificationNorm = Math.sqrt(squares[1]);
         double regressionNorm = Math.sqrt(squares[2]);
         TaskWeights weights = weighting.combine(present, classificationNorm, regressionNorm);
-        ops.axpby((float) weights.regression(), regressionGradients.parameters.flat(), (float) weights.classification(),
-                gradients.parameters.flat());
+        ops.axpby((float) weights.regression(), regressionShared, (float) weights.classification(), shared);
+        TaskWeights heads = weighting.weighsHeads() ? weights : new TaskWeights(1, 1);
+        int headsLength = Math.toIntExact(gradient.elements()) - sharedLength;
+        ops.axpby((float) heads.regression(), regressionGradient.slice(sharedLength, headsLength),
+                (float) heads.classification(), gradient.slice(sharedLength, headsLength));
         separated = new LossReport(0, 0, (float) classificationNorm, (float) regressionNorm,
-                (float) weights.classification(), (float) weights.regression(), 0, 0);
+                (float) (weights.classification() * factors.classification()),
+                (float) (weights.regression() * factors.regression()), 0, 0);
+    }
+
+    /** Puts a task's moving average in the place of its shared gradient, which enters it if the task is present. */
+    private void average(boolean present, Parameters average, Tensor shared) {
+        Tensor mean = average.flat().slice(0, sharedLength);
+        if (present) {
+            float decay = (float) weighting.averageDecay();
+            ops.axpby(1 - decay, shared, decay, mean);
+        }
+        ops.axpby(1, mean, 0, shared);
     }
 
     /** What the last step did; waits for the device. */
     public Result read() {
+        LossReport total = total();
+        if (separated != null) {
+            total = new LossReport(total.classificationLoss(), total.regressionLoss(), separated.classificationNorm(),
+                    separated.regressionNorm(), separated.classificationWeight(), separated.regressionWeight(),
+                    total.labelledRows(), total.scoredRows());
+        }
+        return new Result(total, Math.sqrt(fetch(buffers.squaredNorms())[0]));
+    }
+
+    /**
+     * Losses of rows with the parameters as they are now, every row counting 1; overwrites the losses that {@link #read} reads.
+     *
+     * @param rowBatches as of the last step
+     * @param step whose dropout to apply
+     */
+    public LossReport losses(TokenizedRows rows, List<int[]> rowBatches, int step) {
+        DropoutPlan dropout = new DropoutPlan(model.config(), settings.seed, step);
+        for (int i = 0; i < rowBatches.size(); i++) {
+            buffers.load(rows, rowBatches.get(i));
+            model.forward(ops, buffers.packed(), buffers.activations(), dropout);
+            loss(new LossWeights(false, false, 1, 1, 1), buffers.report(i));
+        }
+        return total();
+    }
+
+    /** The reports of all batches: losses over all rows; norms and weights averaged over the batches. */
+    private LossReport total() {
         double classificationLoss = 0;
         double regressionLoss = 0;
         double[] means = new double[4];
@@ -188,14 +268,14 @@ public final class TrainingStep implements AutoCloseable {
             labelled += r.labelledRows();
             scored += r.scoredRows();
         }
-        if (separated != null) {
-            means = new double[]{separated.classificationNorm(), separated.regressionNorm(),
-                    separated.classificationWeight(), separated.regressionWeight()};
-        }
-        LossReport losses = new LossReport((float) (classificationLoss / Math.max(1, labelled)),
+        return new LossReport((float) (classificationLoss / Math.max(1, labelled)),
                 (float) (regressionLoss / Math.max(1, scored)), (float) means[0], (float) means[1], (float) means[2],
                 (float) means[3], labelled, scored);
-        return new Result(losses, Math.sqrt(fetch(buffers.squaredNorms())[0]));
+    }
+
+    /** What a checkpoint must keep of a weighting with moving averages, by file name; they stay this step's. */
+    public Map<String, Parameters> averages() {
+        return Collections.unmodifiableMap(averages);
     }
 
     private float[] fetch(Tensor vector) {
@@ -217,5 +297,6 @@ public final class TrainingStep implements AutoCloseable {
         if (regressionGradients != null) {
             regressionGradients.close();
         }
+        averages.values().forEach(Parameters::close);
     }
 }

@@ -15,7 +15,7 @@ import dev.nightjar.io.Json;
 import dev.nightjar.io.WeightSource;
 import dev.nightjar.loss.ConstantWeighting;
 import dev.nightjar.loss.DynamicAdaptiveWeighting;
-import dev.nightjar.loss.DynamicAdaptiveWeighting.Scope;
+import dev.nightjar.loss.TaskWeighting.Scope;
 import dev.nightjar.loss.TaskWeighting;
 import dev.nightjar.model.Activations;
 import dev.nightjar.model.DropoutPlan;
