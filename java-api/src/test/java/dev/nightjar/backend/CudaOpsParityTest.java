@@ -1,5 +1,7 @@
 package dev.nightjar.backend;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.nightjar.backend.cuda.CudaBackend;
 import dev.nightjar.backend.cuda.CudaSimulator;
 import java.util.List;
@@ -9,6 +11,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every inference operation of the cuda backend, on the simulated driver, against the reference. */
 class CudaOpsParityTest {
@@ -51,6 +54,23 @@ class CudaOpsParityTest {
     void nanSpreadsAsInTheReference(String name) {
         try (Backend backend = new CudaBackend()) {
             OpsParityTest.compare(name, POISONED, "x", run(backend, name, POISONED, "x"));
+        }
+        simulator.assertClean();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"cublaslt", "jcublas"})
+    void productsOfLibrariesAgreeWithTheReference(String gemm) {
+        simulator.gemm(gemm);
+        List<String> products = cases().stream().filter(name -> name.contains("linear")).toList();
+        assertThat(products).isNotEmpty();
+        try (Backend backend = new CudaBackend()) {
+            for (String name : products) {
+                for (OpsShape shape : SHAPES) {
+                    OpsParityTest.compare(name, shape, null, run(backend, name, shape, null));
+                }
+                OpsParityTest.compare(name, POISONED, "x", run(backend, name, POISONED, "x"));
+            }
         }
         simulator.assertClean();
     }

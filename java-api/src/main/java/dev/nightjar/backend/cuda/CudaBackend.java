@@ -29,22 +29,24 @@ public final class CudaBackend implements Backend {
     private final CudaHandle copies;
     private final HostBuffer staging;
 
-    /** The first device, products by Nightjar's kernels, graphs. */
+    /** The first device, products by whom the user chose, graphs. */
     public CudaBackend() {
-        this(0, GemmProvider.NIGHTJAR, true);
+        this(0, GemmProviders.chosen(), true);
     }
 
     /**
      * @param device number of the device, from 0
+     * @param gemm name of a provider of products, see {@link GemmProviders}
      * @param graphs whether recorded operations become CUDA graphs
-     * @throws UnavailableException if there is no driver, no device or no kernels, or the driver is too old
+     * @throws UnavailableException if there is no driver, no device or no kernels, the driver is too old, or that
+     *         provider cannot be used
      */
-    CudaBackend(int device, GemmProvider gemm, boolean graphs) {
-        this.gemm = gemm;
+    CudaBackend(int device, String gemm, boolean graphs) {
         this.graphs = graphs;
         context = new CudaContext(CudaDriver.load(), device);
         try {
             kernels = CudaKernels.of(context, CudaBackend.class.getClassLoader());
+            this.gemm = GemmProviders.load(gemm, context);
             copies = context.newStream();
             staging = context.allocatePinned(STAGING_BYTES);
         } catch (RuntimeException | Error e) {
@@ -76,6 +78,7 @@ public final class CudaBackend implements Backend {
                 + CudaDriver.versionText(context.driver().version()));
         details.put("kernels", kernels.build());
         details.put("matrix products", gemm.description());
+        GemmProviders.others(gemm, context).forEach((name, state) -> details.put(name, state));
         return details;
     }
 
@@ -159,6 +162,7 @@ public final class CudaBackend implements Backend {
     public void close() {
         staging.close();
         copies.close();
+        gemm.close();
         kernels.close();
         context.close();
     }

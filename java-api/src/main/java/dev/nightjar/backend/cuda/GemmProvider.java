@@ -3,10 +3,10 @@ package dev.nightjar.backend.cuda;
 import dev.nightjar.tensor.DType;
 
 /**
- * Something that computes products on a device: found once per backend, then opened for each {@link CudaOps}.
- * Thread-safe.
+ * Something that computes products on a device: found once per backend by {@link GemmProviders}, then opened for each
+ * {@link CudaOps}. Thread-safe. Close it after everything it opened.
  */
-interface GemmProvider {
+interface GemmProvider extends AutoCloseable {
     /**
      * What a provider may use.
      *
@@ -17,22 +17,15 @@ interface GemmProvider {
     record Site(CudaContext context, CudaKernels kernels, KernelLauncher launcher, DType type, long tickets) {
     }
 
-    /** Nightjar's own kernels, which are always there. */
-    GemmProvider NIGHTJAR = new GemmProvider() {
-        @Override
-        public String description() {
-            return "nightjar";
-        }
+    /** The name that asks for it, one of {@link GemmProviders}. */
+    String name();
 
-        @Override
-        public CudaGemm open(Site site) {
-            return new NightjarGemm(site);
-        }
-    };
-
-    /** The name that asks for it, and the version of its library where it has one. */
+    /** The name, and the version of its library where it has one. */
     String description();
 
     /** Products on one stream. */
     CudaGemm open(Site site);
+
+    @Override
+    void close();
 }

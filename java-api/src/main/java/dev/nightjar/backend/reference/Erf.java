@@ -5,7 +5,7 @@ package dev.nightjar.backend.reference;
  * Math. Comp. 23, 1969); relative error below 1e-15.
  */
 @SuppressWarnings("FloatingPointLiteralPrecision") // digits as published
-final class Erf {
+public final class Erf {
     private static final double[] A = {1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2,
             3.77485237685302021e2,
             3.20937758913846947e3};
@@ -28,7 +28,7 @@ final class Erf {
     private Erf() {
     }
 
-    static double erf(double x) {
+    public static double erf(double x) {
         double y = Math.abs(x);
         if (y <= 0.46875) {
             double z = x * x;

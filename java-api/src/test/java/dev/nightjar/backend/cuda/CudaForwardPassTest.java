@@ -30,6 +30,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole predictions through Java, the driver binding and PTX on the simulated driver. */
@@ -112,10 +113,11 @@ class CudaForwardPassTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {75, 80, 90})
-    void goldenValuesOfPyTorch(int computeCapability) throws IOException {
+    @CsvSource({"75," + GemmProviders.NIGHTJAR, "80," + GemmProviders.NIGHTJAR, "90," + GemmProviders.NIGHTJAR,
+            "80," + GemmProviders.CUBLASLT, "90," + GemmProviders.JCUBLAS})
+    void goldenValuesOfPyTorch(int computeCapability, String gemm) throws IOException {
         simulator.option("compute_capability", computeCapability);
-        try (Backend backend = new CudaBackend();
+        try (Backend backend = new CudaBackend(0, gemm, true);
                 Model model = new Model(backend);
                 ForwardPass pass = ForwardPass.of(model.network, 1, 256, 8);
                 WeightSource file = SafetensorsFile.open(golden("forward.safetensors"))) {
@@ -142,11 +144,12 @@ class CudaForwardPassTest {
         simulator.assertClean();
     }
 
-    @Test
-    void recordingsServeEveryBatchOfTheirSize() throws IOException {
+    @ParameterizedTest
+    @ValueSource(strings = {GemmProviders.NIGHTJAR, GemmProviders.CUBLASLT, GemmProviders.JCUBLAS})
+    void recordingsServeEveryBatchOfTheirSize(String gemm) throws IOException {
         try (Backend reference = new ReferenceBackend();
-                Backend backend = new CudaBackend();
-                Backend eager = new CudaBackend(0, GemmProvider.NIGHTJAR, false);
+                Backend backend = new CudaBackend(0, gemm, true);
+                Backend eager = new CudaBackend(0, gemm, false);
                 Model oracle = new Model(reference);
                 Model model = new Model(backend);
                 Model eagerModel = new Model(eager);
@@ -165,14 +168,16 @@ class CudaForwardPassTest {
         simulator.assertClean();
     }
 
-    @Test
-    void launchesOfOnePrediction() throws IOException {
-        try (Backend backend = new CudaBackend(0, GemmProvider.NIGHTJAR, false);
+    /** Nightjar's products do what follows them in the same launch; those of the libraries cannot. */
+    @ParameterizedTest
+    @CsvSource({GemmProviders.NIGHTJAR + ",5", GemmProviders.CUBLASLT + ",8", GemmProviders.JCUBLAS + ",9"})
+    void launchesOfOnePrediction(String gemm, int perLayer) throws IOException {
+        try (Backend backend = new CudaBackend(0, gemm, false);
                 Model model = new Model(backend);
                 ForwardPass pass = ForwardPass.of(model.network, 1, 128, 8)) {
             simulator.clear();
             run(model, pass, sequences(List.of(17), 1));
-            assertThat(simulator.launches()).isEqualTo(5 * model.config.layers() + 2);
+            assertThat(simulator.launches()).isEqualTo(perLayer * model.config.layers() + 2);
         }
         simulator.assertClean();
     }

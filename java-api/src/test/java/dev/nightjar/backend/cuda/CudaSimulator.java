@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * The simulated CUDA driver of {@code native/cudasim} in place of a real one, from opening to closing, and its control
@@ -26,6 +27,10 @@ public final class CudaSimulator implements AutoCloseable {
     private CudaSimulator(Path file) {
         library = SymbolLookup.libraryLookup(file, Arena.global());
         System.setProperty(CudaDriver.LIBRARY_PROPERTY, file.toString());
+        // Never the machine's own: those would talk to a real driver.
+        System.setProperty(CublasLt.LIBRARY_PROPERTY, file("libcublasLt.so.12").toString());
+        System.setProperty(JCublas.LIBRARY_PROPERTY, file("libcublas.so.12").toString());
+        gemm(GemmProviders.NIGHTJAR);
         reset();
     }
 
@@ -57,6 +62,11 @@ public final class CudaSimulator implements AutoCloseable {
         } catch (Throwable t) {
             throw new AssertionError(name, t);
         }
+    }
+
+    /** Who is to compute the products of a {@link CudaBackend} that is not told otherwise; at first Nightjar itself. */
+    public void gemm(String provider) {
+        System.setProperty(GemmProviders.PROPERTY, provider);
     }
 
     /** Back to the state before {@code cuInit}. */
@@ -102,7 +112,8 @@ public final class CudaSimulator implements AutoCloseable {
 
     @Override
     public void close() {
-        System.clearProperty(CudaDriver.LIBRARY_PROPERTY);
+        List.of(CudaDriver.LIBRARY_PROPERTY, CublasLt.LIBRARY_PROPERTY, JCublas.LIBRARY_PROPERTY,
+                GemmProviders.PROPERTY).forEach(System::clearProperty);
         reset();
     }
 }

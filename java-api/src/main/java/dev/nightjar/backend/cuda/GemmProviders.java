@@ -1,0 +1,160 @@
+package dev.nightjar.backend.cuda;
+
+import dev.nightjar.UnavailableException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** The providers of products there are, and the choice among them. */
+final class GemmProviders {
+    /** The first that is available. */
+    static final String AUTO = "auto";
+    /** {@link CublasLt}. */
+    static final String CUBLASLT = "cublaslt";
+    /** {@link JCublas}. */
+    static final String JCUBLAS = "jcublas";
+    /** {@link NightjarGemm}. */
+    static final String NIGHTJAR = "nightjar";
+
+    /** System property that chooses. */
+    static final String PROPERTY = "nightjar.cuda.gemm";
+    /** Environment variable that chooses where the property is not set. */
+    static final String VARIABLE = "NIGHTJAR_CUDA_GEMM";
+
+    /** Version 12.0 as cuBLAS numbers it. */
+    private static final int OLDEST_CUBLAS = 120_000;
+
+    private record Entry(String name, Function<CudaContext, GemmProvider> load) {
+    }
+
+    /**
+     * In the order of {@link #AUTO}: NVIDIA tunes its library for every GPU, while Nightjar's own kernels, which take
+     * fewer launches, were never timed on one.
+     */
+    private static final List<Entry> ENTRIES = List.of(new Entry(CUBLASLT, CublasLt::load),
+            new Entry(JCUBLAS, GemmProviders::jcublas), new Entry(NIGHTJAR, context -> new Own()));
+
+    private GemmProviders() {
+    }
+
+    /** Nightjar's own kernels, which are always there. */
+    private static final class Own implements GemmProvider {
+        @Override
+        public String name() {
+            return NIGHTJAR;
+        }
+
+        @Override
+        public String description() {
+            return NIGHTJAR;
+        }
+
+        @Override
+        public CudaGemm open(Site site) {
+            return new NightjarGemm(site);
+        }
+
+        @Override
+        public void close() {
+            // Everything belongs to the backend.
+        }
+    }
+
+    /** JCuda is optional: its classes must not be touched before they were found. */
+    private static GemmProvider jcublas(CudaContext context) {
+        try {
+            for (String type : List.of("jcuda.Pointer", "jcuda.jcublas.JCublas2")) {
+                // Where Nightjar is a module, it must be told to read the one JCuda is in, named or not.
+                Class<?> found = Class.forName(type, false, GemmProviders.class.getClassLoader());
+                GemmProviders.class.getModule().addReads(found.getModule());
+            }
+        } catch (ClassNotFoundException e) {
+            throw new UnavailableException("no JCublas2: org.jcuda:jcublas 12.6.0 is not on the class path", e);
+        }
+        try {
+            return JCublas.load(context);
+        } catch (LinkageError e) {
+            throw new UnavailableException("no JCublas2: org.jcuda:jcublas is not 12.6.0 (" + e + ")", e);
+        }
+    }
+
+    /** What the user chose, else {@link #AUTO}. */
+    static String chosen() {
+        return System.getProperty(PROPERTY, Objects.requireNonNullElse(System.getenv(VARIABLE), AUTO));
+    }
+
+    /**
+     * Loads a provider.
+     *
+     * @param name {@link #AUTO}, or the name of one, for which nothing else is ever put
+     * @throws UnavailableException if it cannot be used, or there is none of that name
+     */
+    static GemmProvider load(String name, CudaContext context) {
+        if (name.equals(AUTO)) {
+            return first(context);
+        }
+        for (Entry entry : ENTRIES) {
+            if (entry.name.equals(name)) {
+                return entry.load.apply(context);
+            }
+        }
+        throw new UnavailableException("no provider of matrix products is called " + name + ", expected " + AUTO + ", "
+                + ENTRIES.stream().map(Entry::name).collect(Collectors.joining(", ")) + " (system property " + PROPERTY
+                + " or environment variable " + VARIABLE + ")");
+    }
+
+    private static GemmProvider first(CudaContext context) {
+        UnavailableException none = new UnavailableException("no provider of matrix products can be used");
+        for (Entry entry : ENTRIES) {
+            try {
+                return entry.load.apply(context);
+            } catch (UnavailableException e) {
+                none.addSuppressed(e);
+            }
+        }
+        throw none;
+    }
+
+    /** Tries the providers but {@code used} and says by name what came of it. */
+    static Map<String, String> others(GemmProvider used, CudaContext context) {
+        Map<String, String> result = new LinkedHashMap<>();
+        for (Entry entry : ENTRIES) {
+            if (!entry.name.equals(used.name())) {
+                try (GemmProvider other = entry.load.apply(context)) {
+                    result.put(entry.name, "available: " + other.description());
+                } catch (UnavailableException e) {
+                    result.put(entry.name, "not available: " + e.getMessage());
+                }
+            }
+        }
+        return result;
+    }
+
+    /**
+     * Refuses a cuBLAS or cuBLASLt that Nightjar or the driver cannot work with.
+     *
+     * @param library what to call it
+     * @param version as the library states it, such as 120603 for 12.6.3
+     * @throws UnavailableException naming the versions
+     */
+    static void requireVersion(String library, long version, CudaDriver driver) {
+        if (version < OLDEST_CUBLAS) {
+            throw new UnavailableException(library + " is too old: it has version " + versionText(version)
+                    + ", and Nightjar needs " + versionText(OLDEST_CUBLAS) + " or later");
+        }
+        long needed = version / 10_000;
+        if (driver.version() / 1000 < needed) {
+            throw new UnavailableException("the NVIDIA driver is too old for " + library + " " + versionText(version)
+                    + ": it supports CUDA " + CudaDriver.versionText(driver.version()) + ", and " + needed
+                    + ".0 or later is needed");
+        }
+    }
+
+    /** As in {@code 12.6.3}, from 120603. */
+    static String versionText(long version) {
+        return version / 10_000 + "." + version % 10_000 / 100 + "." + version % 100;
+    }
+}
