@@ -147,11 +147,13 @@ class TrainerTest {
         Dataset training = rows(50, 1);
         Dataset validation = rows(20, 2);
         Path checkpoints = folder.resolve("checkpoints");
-        TrainingConfig config = settings().weighting(Weighting.parse(weighting)).accumulationSteps(2).threads(2)
-                .evaluateEvery(3).schedule(Schedule.COSINE).checkpoints(new Checkpoints(checkpoints, 1, 100)).build();
+        TrainingConfig.Builder settings = settings().weighting(Weighting.parse(weighting)).accumulationSteps(2)
+                .threads(2).evaluateEvery(3).schedule(Schedule.COSINE);
+        TrainingConfig silent = settings.build();
+        TrainingConfig saving = settings.checkpoints(new Checkpoints(checkpoints, 1, 100)).build();
         Recorder whole = new Recorder();
         Map<String, List<Float>> expected;
-        TrainingResult finished = new Trainer(model, config).listener(whole).train(training, validation);
+        TrainingResult finished = new Trainer(model, saving).listener(whole).train(training, validation);
         try (SentimentModel trained = finished.model()) {
             expected = weights(trained);
         }
@@ -161,7 +163,7 @@ class TrainerTest {
         for (int from : new int[]{1, 4, 6, 11, 12}) {
             Path checkpoint = whole.checkpoints.get(from - 1);
             Recorder rest = new Recorder();
-            TrainingResult resumed = new Trainer(model, config).listener(rest).resume(checkpoint, training,
+            TrainingResult resumed = new Trainer(model, silent).listener(rest).resume(checkpoint, training,
                     validation);
             try (SentimentModel trained = resumed.model()) {
                 assertThat(weights(trained)).as("from step %d", from).isEqualTo(expected);

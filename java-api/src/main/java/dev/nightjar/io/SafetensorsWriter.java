@@ -10,6 +10,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,7 +24,8 @@ public final class SafetensorsWriter {
     }
 
     /**
-     * Writes a file atomically ({@link AtomicFiles}), the tensors in the order given.
+     * Writes or replaces a file, the tensors in the order given. A failure leaves a part of it, and it is not synchronised with
+     * the disk: {@link AtomicFiles#writeFolder} sees to both for the whole folder that the file belongs to.
      *
      * @param storage F32, or F16 or BF16 to round to (nearest, ties to even)
      * @throws IllegalArgumentException for another type, a name given twice or the reserved name {@code __metadata__}
@@ -33,17 +35,18 @@ public final class SafetensorsWriter {
             throw new IllegalArgumentException("weights are written as F32, F16 or BF16, not " + storage);
         }
         byte[] header = header(tensors, storage);
-        AtomicFiles.writeFile(file, channel -> {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE);
+                Arena arena = Arena.ofConfined()) {
             ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length);
             writeFully(channel, length.flip());
             writeFully(channel, ByteBuffer.wrap(header));
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment chunk = arena.allocate(CHUNK_ELEMENTS * storage.bytes());
-                for (NamedTensor tensor : tensors) {
-                    writeData(channel, tensor.data(), storage, chunk);
-                }
+            MemorySegment chunk = arena.allocate(CHUNK_ELEMENTS * storage.bytes());
+            for (NamedTensor tensor : tensors) {
+                writeData(channel, tensor.data(), storage, chunk);
             }
-        });
+        }
     }
 
     private static byte[] header(Collection<NamedTensor> tensors, DType storage) {

