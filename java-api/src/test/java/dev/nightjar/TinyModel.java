@@ -10,15 +10,21 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /** The golden model with a vocabulary of made-up words, dropout and other heads, as a folder that can be loaded. */
-final class TinyModel {
+public final class TinyModel {
     /** Words {@code w0}, {@code w1}, ... of its vocabulary. */
-    static final int WORDS = 115;
+    public static final int WORDS = 115;
 
     private TinyModel() {
     }
 
     static SentimentModel load(Path folder, List<String> labels, List<String> targets, Device device)
             throws IOException {
+        return SentimentModel.loadWithHeads(save(folder), labels, targets, 1,
+                InferenceOptions.defaults().withDevice(device));
+    }
+
+    /** Writes the folder. */
+    public static Path save(Path folder) throws IOException {
         Files.createDirectories(folder);
         Files.copy(golden("model.safetensors"), folder.resolve("model.safetensors"));
         String config = Files.readString(golden("config.json")).replaceAll("dropout\": 0.0", "dropout\": 0.1");
@@ -28,11 +34,10 @@ final class TinyModel {
             vocabulary.add("w" + i);
         }
         Files.write(folder.resolve("vocab.txt"), vocabulary);
-        return SentimentModel.loadWithHeads(folder, labels, targets, 1,
-                InferenceOptions.defaults().withDevice(device));
+        return folder;
     }
 
-    static String text(int... words) {
+    public static String text(int... words) {
         return Arrays.stream(words).mapToObj(word -> "w" + word).collect(Collectors.joining(" "));
     }
 
