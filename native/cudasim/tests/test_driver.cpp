@@ -296,11 +296,15 @@ TEST(executable_graphs_are_launched_again_and_updated) {
     CU(cuGraphLaunch(exec, nullptr));
     expectSum(2000, 2);
     CHECK_CLEAN();
+    CHECK_EQ(cudasimCallCount("cuGraphLaunch"), 5);
+    CHECK_EQ(cudasimCallCount("cuLaunchKernel"), 2);  // both captured
+    CHECK_EQ(cudasimLaunchCount(), 5);
 
     const int others = 5;  // three allocations, the module, the context
     CHECK_EQ(cudasimCheckLeaks(), others + 1);
     CHECK(Device::findings().find("executable graph") != std::string::npos);
     cudasimClear();
+    CHECK_EQ(cudasimCallCount("cuGraphLaunch"), 0);
     CU(cuGraphExecDestroy(exec));
     CHECK_EQ(cudasimCheckLeaks(), others);
 }

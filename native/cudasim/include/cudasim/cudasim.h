@@ -92,12 +92,18 @@ CUDASIM_API long long cudasimGetCounter(int launch, const char *name);
 CUDASIM_API int cudasimLaunchCount(void);
 
 /*
+ * How often the program called a function of the driver API since the last cudasimReset or cudasimClear, by the name it has in the library (for
+ * instance "cuMemcpyHtoDAsync_v2"); 0 for a function that was not called or does not exist.
+ */
+CUDASIM_API long long cudasimCallCount(const char *name);
+
+/*
  * Adds one finding `leak` for each module, stream, event, graph, executable graph, device or pinned allocation and context that is alive
  * (a primary context counts as alive while it is retained). Returns how many it added.
  */
 CUDASIM_API int cudasimCheckLeaks(void);
 
-/* Forgets findings and launch reports; handles, memory and options stay. */
+/* Forgets findings, launch reports and counts of calls; handles, memory and options stay. */
 CUDASIM_API void cudasimClear(void);
 
 /*

@@ -73,6 +73,13 @@ long long cudasimGetCounter(int launch, const char* name) {
     return -1;
 }
 
+long long cudasimCallCount(const char* name) {
+    Driver& d = Driver::get();
+    const std::lock_guard lock(d.mutex);
+    const auto it = name == nullptr ? d.calls.end() : d.calls.find(name);
+    return it == d.calls.end() ? 0 : it->second;
+}
+
 int cudasimCheckLeaks(void) {
     const Settled d;
     int leaks = 0;
@@ -111,6 +118,7 @@ void cudasimClear(void) {
     const Settled d;
     d->findings.clear();
     d->launches.clear();
+    d->calls.clear();
 }
 
 void cudasimReset(void) {

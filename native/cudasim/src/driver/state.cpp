@@ -66,6 +66,7 @@ void Driver::reset() {
     perThreadStream->flags = CU_STREAM_NON_BLOCKING;
     memory.reset();
     launches.clear();
+    calls.clear();
     findings.clear();
     sticky = CUDA_SUCCESS;
     initialised = false;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -138,6 +139,7 @@ public:
     CUresult sticky = CUDA_SUCCESS;
     std::unique_ptr<DeviceMemory> memory;
     std::vector<LaunchRecord> launches;
+    std::unordered_map<std::string_view, long long> calls;  // of API functions, by their names
     std::uint64_t gridIds = 0;
 
     Handles<Context> contexts;
@@ -196,6 +198,7 @@ template <class F>
 CUresult api(Needs needs, F body, const char* caller = __builtin_FUNCTION()) {
     Driver& driver = Driver::get();
     const std::lock_guard lock(driver.mutex);
+    ++driver.calls[caller];
     if (needs != Needs::Nothing && !driver.initialised) return CUDA_ERROR_NOT_INITIALIZED;
     if (needs == Needs::Context) {
         if (Driver::currentContext() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
