@@ -116,8 +116,8 @@ class CudaForwardPassTest {
     @CsvSource({"75," + GemmProviders.NIGHTJAR, "80," + GemmProviders.NIGHTJAR, "90," + GemmProviders.NIGHTJAR,
             "80," + GemmProviders.CUBLASLT, "90," + GemmProviders.JCUBLAS})
     void goldenValuesOfPyTorch(int computeCapability, String gemm) throws IOException {
-        simulator.option("compute_capability", computeCapability);
-        try (Backend backend = new CudaBackend(0, gemm, true);
+        simulator.computeCapability(computeCapability);
+        try (Backend backend = simulator.backend(gemm, true);
                 Model model = new Model(backend);
                 ForwardPass pass = ForwardPass.of(model.network, 1, 256, 8);
                 WeightSource file = SafetensorsFile.open(golden("forward.safetensors"))) {
@@ -148,8 +148,8 @@ class CudaForwardPassTest {
     @ValueSource(strings = {GemmProviders.NIGHTJAR, GemmProviders.CUBLASLT, GemmProviders.JCUBLAS})
     void recordingsServeEveryBatchOfTheirSize(String gemm) throws IOException {
         try (Backend reference = new ReferenceBackend();
-                Backend backend = new CudaBackend(0, gemm, true);
-                Backend eager = new CudaBackend(0, gemm, false);
+                Backend backend = simulator.backend(gemm, true);
+                Backend eager = simulator.backend(gemm, false);
                 Model oracle = new Model(reference);
                 Model model = new Model(backend);
                 Model eagerModel = new Model(eager);
@@ -172,12 +172,39 @@ class CudaForwardPassTest {
     @ParameterizedTest
     @CsvSource({GemmProviders.NIGHTJAR + ",5", GemmProviders.CUBLASLT + ",8", GemmProviders.JCUBLAS + ",9"})
     void launchesOfOnePrediction(String gemm, int perLayer) throws IOException {
-        try (Backend backend = new CudaBackend(0, gemm, false);
+        try (Backend backend = simulator.backend(gemm, false);
                 Model model = new Model(backend);
                 ForwardPass pass = ForwardPass.of(model.network, 1, 128, 8)) {
             simulator.clear();
             run(model, pass, sequences(List.of(17), 1));
             assertThat(simulator.launches()).isEqualTo(perLayer * model.config.layers() + 2);
+            assertThat(simulator.calls("cuMemcpyHtoDAsync_v2")).isEqualTo(1);
+            assertThat(simulator.calls("cuMemcpyDtoHAsync_v2")).isEqualTo(1);
+        }
+        simulator.assertClean();
+    }
+
+    /** The two copies and the kernels are captured once; from then on the driver is asked for one thing. */
+    @Test
+    void oneGraphLaunchIsOnePrediction() throws IOException {
+        try (Backend backend = new CudaBackend();
+                Model model = new Model(backend);
+                ForwardPass pass = ForwardPass.of(model.network, 1, 128, 8)) {
+            simulator.clear();
+            run(model, pass, sequences(List.of(17), 1));
+            assertThat(simulator.calls("cuMemcpyHtoDAsync_v2")).isEqualTo(1);
+            assertThat(simulator.calls("cuMemcpyDtoHAsync_v2")).isEqualTo(1);
+            assertThat(simulator.calls("cuGraphLaunch")).isEqualTo(1);
+
+            simulator.clear();
+            run(model, pass, sequences(List.of(20), 2));
+            assertThat(simulator.calls("cuGraphLaunch")).isEqualTo(1);
+            assertThat(simulator.calls("cuStreamSynchronize")).isEqualTo(1);
+            for (String other : List.of("cuLaunchKernel", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2",
+                    "cuStreamBeginCapture_v2", "cuMemAlloc_v2")) {
+                assertThat(simulator.calls(other)).as(other).isZero();
+            }
+            assertThat(simulator.launches()).isEqualTo(5 * model.config.layers() + 2);
         }
         simulator.assertClean();
     }
