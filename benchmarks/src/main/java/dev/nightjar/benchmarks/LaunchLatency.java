@@ -35,7 +35,7 @@ public final class LaunchLatency {
         Collection<RunResult> runs = new Runner(
                 new OptionsBuilder().include(PredictionOverheadBenchmark.class.getName())
                         .include(LaunchBenchmark.class.getName()).addProfiler(GCProfiler.class)
-                        .shouldFailOnError(true).jvmArgsAppend("-Dnightjar.cuda.library=" + args[0]).build())
+                        .shouldFailOnError(true).jvmArgsAppend("-Dnightjar.cuda.library=" + args[0], "-Dnightjar.cuda.gemm=nightjar").build())
                 .run();
         List<String> predictions = new ArrayList<>();
         List<String> launches = new ArrayList<>();
@@ -89,7 +89,7 @@ public final class LaunchLatency {
 
     private static String row(String name, RunResult times, RunResult allocations) {
         Statistics nanos = times.getPrimaryResult().getStatistics();
-        return String.format(Locale.ROOT, "| %s | %.0f | %.0f | %.2f |", name, nanos.getPercentile(50),
+        return String.format(Locale.ROOT, "| %s | %.0f | %.0f | %.1f |", name, nanos.getPercentile(50),
                 nanos.getPercentile(99), allocations.getSecondaryResults().get("gc.alloc.rate.norm").getScore());
     }
 }
