@@ -308,6 +308,28 @@ TEST(lt_heuristic) {
     OK(cublasLtMatmulPreferenceDestroy(preference));
 }
 
+// An algorithm that was asked for with the alignment of other pointers is refused.
+TEST(lt_alignment) {
+    const Session session;
+    const Matmul matmul(4, 4, 4, CUDA_R_32F, CUDA_R_32F);
+    const Tensor x(std::vector<float>(17), CUDA_R_32F), y(std::vector<float>(16), CUDA_R_32F), out(std::vector<float>(16), CUDA_R_32F);
+    const void* shifted = static_cast<const char*>(x.address()) + sizeof(float);
+    cublasLtMatmulPreference_t preference = nullptr;
+    OK(cublasLtMatmulPreferenceCreate(&preference));
+    for (const std::uint32_t alignment : {16U, 4U}) {
+        OK(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &alignment, sizeof(alignment)));
+        cublasLtMatmulHeuristicResult_t result{};
+        int returned = 0;
+        OK(cublasLtMatmulAlgoGetHeuristic(matmul.handle, matmul.desc, matmul.a, matmul.b, matmul.d, matmul.d, preference, 1, &result, &returned));
+        const float one = 1.0f, zero = 0.0f;
+        const cublasStatus_t status = cublasLtMatmul(matmul.handle, matmul.desc, &one, shifted, matmul.a, y.address(), matmul.b, &zero, out.address(),
+                                                     matmul.d, out.address(), matmul.d, &result.algo, nullptr, 0, nullptr);
+        EXPECT_EQ(status, alignment == 16 ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_SUCCESS);
+    }
+    OK(cublasLtMatmulPreferenceDestroy(preference));
+    expectNoFindings();
+}
+
 TEST(lt_descriptor_errors) {
     const Session session;
     const auto expectRefused = [](cublasStatus_t status, const std::function<void(Matmul&)>& spoil) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <new>
 #include <span>
 
@@ -146,8 +147,19 @@ cublasStatus_t destroy(T* handle) {
 
 // ---- From descriptors to a product ----
 
-// The only algorithm: its first word says whose it is.
-constexpr cublasLtMatmulAlgo_t kAlgo{{0x6375626c61733031ULL, 0, 0, 0, 0, 0, 0, 0}};
+// The only algorithm: its first word says whose it is, the next four what alignment in bytes it relies on for A, B, C and D.
+constexpr cublasLtMatmulAlgo_t kAlgo{{0x6375626c61733031ULL, 1, 1, 1, 1, 0, 0, 0}};
+
+cublasLtMatmulAlgo_t algoFor(const Preference& preference) {
+    return {{kAlgo.data[0], preference.minAlignmentA, preference.minAlignmentB, preference.minAlignmentC, preference.minAlignmentD, 0, 0, 0}};
+}
+
+bool aligned(const cublasLtMatmulAlgo_t& algo, std::initializer_list<const void*> pointers) {
+    const std::uint64_t* alignment = &algo.data[1];
+    return std::ranges::all_of(pointers, [&](const void* pointer) {
+        return reinterpret_cast<std::uintptr_t>(pointer) % std::max<std::uint64_t>(*alignment++, 1) == 0;
+    });
+}
 
 bool isTransposition(int op) { return op == CUBLAS_OP_T || op == CUBLAS_OP_C; }
 bool isOperation(int op) { return op == CUBLAS_OP_N || isTransposition(op); }
@@ -201,7 +213,7 @@ cublasStatus_t describe(const Desc& desc, const Layout& a, const Layout& b, cons
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasLtMatmulHeuristicResult_t heuristicResult(cublasStatus_t status) { return {kAlgo, 0, status, 1.0F, {}}; }
+cublasLtMatmulHeuristicResult_t heuristicResult(const cublasLtMatmulAlgo_t& algo, cublasStatus_t status) { return {algo, 0, status, 1.0F, {}}; }
 
 bool sameLayout(const Layout& x, const Layout& y) {
     return x.order == y.order && x.ld == y.ld && x.batchStride == y.batchStride;
@@ -288,7 +300,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     Gemm gemm{};
     const cublasStatus_t status = describe(*descriptor, *a, *b, *c, *d, gemm);
     *returned = status == CUBLAS_STATUS_SUCCESS ? 1 : 0;
-    if (status == CUBLAS_STATUS_SUCCESS) results[0] = heuristicResult(status);
+    if (status == CUBLAS_STATUS_SUCCESS) results[0] = heuristicResult(algoFor(*preference), status);
     return status;
 }
 
@@ -302,7 +314,7 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t handle, cublasLtMatmulDe
     }
     Gemm gemm{};
     const cublasStatus_t status = describe(*descriptor, *a, *b, *c, *d, gemm);
-    *result = heuristicResult(status);
+    *result = heuristicResult(*algo, status);
     return status;
 }
 
@@ -313,7 +325,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
     if (descriptor == nullptr || layoutA == nullptr || layoutB == nullptr || layoutC == nullptr || layoutD == nullptr || alpha == nullptr ||
         beta == nullptr || a == nullptr || b == nullptr || d == nullptr || (workspace == nullptr && workspaceBytes > 0) ||
-        (algo != nullptr && algo->data[0] != kAlgo.data[0]) || (c == d && !sameLayout(*layoutC, *layoutD))) {
+        (algo != nullptr && (algo->data[0] != kAlgo.data[0] || !aligned(*algo, {a, b, c, d}))) ||
+        (c == d && !sameLayout(*layoutC, *layoutD))) {
         return CUBLAS_STATUS_INVALID_VALUE;
     }
     Gemm gemm{};

@@ -8,7 +8,7 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Where to compute. */
 final class DeviceOptions {
-    @Option(names = "--device", defaultValue = "auto", paramLabel = "BACKEND", completionCandidates = Backends.class, converter = DeviceConverter.class, description = "${COMPLETION-CANDIDATES}; auto is the fastest that is available (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--device", defaultValue = "auto", paramLabel = "BACKEND", completionCandidates = Backends.class, converter = DeviceConverter.class, description = "${COMPLETION-CANDIDATES}; auto is the fastest that is available (default: ${DEFAULT-VALUE}). NIGHTJAR_CUDA_GEMM in the environment says who multiplies for cuda: auto, cublaslt, jcublas or nightjar.")
     private Device device;
 
     @Option(names = "--threads", paramLabel = "N", converter = PositiveConverter.class, description = "Threads to compute with (default: the processors of this machine).")

@@ -31,8 +31,6 @@ final class CublasLt extends StatusLibrary implements GemmProvider {
     static final int DESC_TRANSA = 3;
     /** {@code cublasLtMatmulDescAttributes_t}. */
     static final int DESC_EPILOGUE = 7;
-    /** {@code cublasLtMatmulDescAttributes_t}. */
-    static final int DESC_BIAS_POINTER = 8;
     /** {@code cublasLtMatmulPreferenceAttributes_t}. */
     static final int PREF_MAX_WORKSPACE_BYTES = 1;
     /** {@code cublasLtMatmulPreferenceAttributes_t}. */
@@ -41,16 +39,24 @@ final class CublasLt extends StatusLibrary implements GemmProvider {
     static final int PREF_MIN_ALIGNMENT_A_BYTES = 5;
 
     private static final int CUDA_13 = 13_000;
-    private static final MethodHandle MATMUL = Linker.nativeLinker().downcallHandle(
+    /** {@code cublasLtMatmulDescAttributes_t}. */
+    private static final int DESC_BIAS_POINTER = 8;
+
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final MethodHandle MATMUL = LINKER.downcallHandle(
             FunctionDescriptor.of(JAVA_INT, Collections.nCopies(16, JAVA_LONG).toArray(MemoryLayout[]::new)));
+    private static final MethodHandle SET_ATTRIBUTE = LINKER
+            .downcallHandle(FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
 
     private final MemorySegment matmul;
+    private final MemorySegment setAttribute;
     private final long version;
     private final CudaHandle handle;
 
     private CublasLt(NativeLibrary library, CudaContext context) {
         super(library);
         matmul = library.address("cublasLtMatmul");
+        setAttribute = library.address("cublasLtMatmulDescSetAttribute");
         version = version(library);
         GemmProviders.requireVersion("cuBLASLt (" + library.name() + ")", version, context.driver());
         handle = context.own("cuBLASLt handle", create(context), value -> call("cublasLtDestroy", value));
@@ -158,7 +164,19 @@ final class CublasLt extends StatusLibrary implements GemmProvider {
         call("cublasLtMatmulPreferenceDestroy", preference);
     }
 
-    // ---- products
+    // ---- products, whose calls allocate nothing but for the choice of algorithms
+
+    /** @param pointer host address of the device address of the bias */
+    void matmulDescSetBias(long descriptor, long pointer) {
+        int status;
+        try {
+            status = (int) SET_ATTRIBUTE.invokeExact(setAttribute, descriptor, DESC_BIAS_POINTER, pointer,
+                    JAVA_LONG.byteSize());
+        } catch (Throwable t) {
+            throw Downcalls.failure("cublasLtMatmulDescSetAttribute", t);
+        }
+        check("cublasLtMatmulDescSetAttribute", status);
+    }
 
     /**
      * Asks for the algorithm that the library takes for the fastest.

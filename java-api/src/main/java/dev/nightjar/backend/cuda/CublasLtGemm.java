@@ -64,7 +64,7 @@ final class CublasLtGemm extends LibraryGemm {
         }
         if (bias) {
             biasPointer.set(JAVA_LONG, 0, p.bias());
-            library.matmulDescSetAttribute(plan.product, CublasLt.DESC_BIAS_POINTER, biasPointer);
+            library.matmulDescSetBias(plan.product, biasPointer.address());
         }
         library.matmul(plan.product, one.address(), p.weight(), plan.weight, p.x(), plan.x, zero.address(), out,
                 plan.out, plan.algorithm, workspace(), site.launcher().stream());
