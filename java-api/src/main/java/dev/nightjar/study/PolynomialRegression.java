@@ -327,6 +327,20 @@ public final class PolynomialRegression {
         return contrast(expanded(point), errors);
     }
 
+    /** Main effect: the mean response over the runs, had they all this value of a predictor and the others as they are. */
+    public Estimate mainEffect(String predictor, double value, StandardErrors errors) {
+        int index = predictorIndex(predictor);
+        double[] contrast = new double[terms.size()];
+        for (double[] run : x) {
+            double[] point = run.clone();
+            point[index] = value;
+            for (int term = 0; term < contrast.length; term++) {
+                contrast[term] += terms.get(term).value(point) / x.length;
+            }
+        }
+        return contrast(contrast, errors);
+    }
+
     /** Mean response at a point less that at another. */
     public Estimate difference(double[] point, double[] other, StandardErrors errors) {
         double[] contrast = expanded(point);

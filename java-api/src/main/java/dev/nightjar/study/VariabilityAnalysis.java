@@ -163,6 +163,26 @@ public final class VariabilityAnalysis {
                         "no response \"" + response + "\" among " + responses));
     }
 
+    /**
+     * The absolute regression in coded units, as is usual with response surfaces: every predictor runs from -1, the least tried, to 1, the
+     * most. Coefficients are then comparable, and linear terms are slopes in the middle of what was tried.
+     */
+    public PolynomialRegression coded(String response) {
+        List<Observation> known = observations(response);
+        double[][] x = known.stream().map(observation -> observation.hyperparameters().point())
+                .toArray(double[][]::new);
+        for (int j = 0; j < PREDICTORS.size(); j++) {
+            int column = j;
+            double low = Arrays.stream(x).mapToDouble(row -> row[column]).min().orElseThrow();
+            double high = Arrays.stream(x).mapToDouble(row -> row[column]).max().orElseThrow();
+            for (double[] row : x) {
+                row[j] = (2 * row[j] - low - high) / (high - low);
+            }
+        }
+        return PolynomialRegression.fit(PREDICTORS, x,
+                known.stream().mapToDouble(observation -> observation.response(response)).toArray());
+    }
+
     /** The paper's findings beside ours; only those whose response was measured. */
     public List<Replication> replications() {
         return PaperFinding.ALL.stream().filter(finding -> responses.contains(finding.response()))

@@ -150,6 +150,16 @@ class PolynomialRegressionTest {
     }
 
     @Test
+    void aMainEffectIsTheMeanOverRunsWithThePredictorReplaced() throws IOException {
+        double[][] x = GoldenRuns.predictors();
+        PolynomialRegression fit = PolynomialRegression.fit(GoldenRuns.PREDICTORS, x, GoldenRuns.column("f1"));
+        double average = Arrays.stream(x)
+                .mapToDouble(p -> fit.predict(new double[]{p[0], 24, p[2]}, StandardErrors.HC3).value()).average()
+                .orElseThrow();
+        assertThat(fit.mainEffect("batch", 24, StandardErrors.HC3).value()).isCloseTo(average, Offset.offset(1e-12));
+    }
+
+    @Test
     void aWildBootstrapWithoutFlipsOfExactResponsesGivesTheCoefficients() throws IOException {
         double[][] x = GoldenRuns.predictors();
         double[] y = Arrays.stream(x).mapToDouble(p -> 1 + p[0] - p[1] * p[1] + p[0] * p[2]).toArray();

@@ -87,6 +87,20 @@ class VariabilityAnalysisTest {
     }
 
     @Test
+    void codedUnitsKeepTheFitAndTheTestsOfSquares() throws IOException {
+        VariabilityAnalysis analysis = golden();
+        PolynomialRegression coded = analysis.coded("f1");
+        PolynomialRegression raw = analysis.fit("f1", Analysis.ABSOLUTE).regression();
+        assertThat(coded.r2()).isCloseTo(raw.r2(), Offset.offset(1e-10));
+        assertThat(coded.conditionNumber()).isLessThan(20);
+        Estimate square = coded.coefficient("epochs^2", StandardErrors.HC3);
+        assertThat(square.t()).isCloseTo(raw.coefficient("epochs^2", StandardErrors.HC3).t(), Offset.offset(1e-7));
+        // Epochs run from 1 to 5, half of which is 2.
+        assertThat(square.value()).isCloseTo(4 * raw.coefficient("epochs^2", StandardErrors.HC3).value(),
+                Offset.offset(1e-9));
+    }
+
+    @Test
     void theOrderOfTheRunsDoesNotMatter() throws IOException {
         List<Observation> shuffled = new ArrayList<>(COLUMNS.parse("runs.csv", GoldenRuns.csv()));
         Collections.shuffle(shuffled, new Random(3));
