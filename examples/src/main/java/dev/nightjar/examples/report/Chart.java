@@ -90,7 +90,7 @@ final class Chart {
             }
             down = finite;
         }
-        return element("<path class=\"line %s\" d=\"%s\"/>", stroke(series), path);
+        return element("<path class=\"line %s\" d=\"%s\"/>".formatted(stroke(series), path));
     }
 
     /** The area between two lines; points with an end that is not finite are left out. */
@@ -105,49 +105,53 @@ final class Chart {
         }
         return forth.isEmpty()
                 ? this
-                : element("<path class=\"band %s\" d=\"%sZ\"/>", fill(series), forth.append(back));
+                : element("<path class=\"band %s\" d=\"%sZ\"/>".formatted(fill(series), forth.append(back)));
     }
 
     /** A dot. */
     Chart dot(double atX, double atY, int series) {
-        return element("<circle class=\"dot %s\" cx=\"%s\" cy=\"%s\" r=\"3.6\"/>", fill(series), n(x(atX)), n(y(atY)));
+        return element("<circle class=\"dot %s\" cx=\"%s\" cy=\"%s\" r=\"3.6\"/>".formatted(fill(series), n(x(atX)),
+                n(y(atY))));
     }
 
     /** A ring, for what is not significant. */
     Chart ring(double atX, double atY, int series) {
-        return element("<circle class=\"hollow %s\" cx=\"%s\" cy=\"%s\" r=\"3.4\"/>", stroke(series), n(x(atX)),
-                n(y(atY)));
+        return element(
+                "<circle class=\"hollow %s\" cx=\"%s\" cy=\"%s\" r=\"3.4\"/>".formatted(stroke(series), n(x(atX)),
+                        n(y(atY))));
     }
 
     /** A small dot, for single runs. */
     Chart speck(double atX, double atY, int series) {
-        return element("<circle class=\"small %s\" cx=\"%s\" cy=\"%s\" r=\"2.2\"/>", fill(series), n(x(atX)),
-                n(y(atY)));
+        return element("<circle class=\"small %s\" cx=\"%s\" cy=\"%s\" r=\"2.2\"/>".formatted(fill(series), n(x(atX)),
+                n(y(atY))));
     }
 
     /** A vertical interval; nothing where an end is not finite. */
     Chart vertical(double atX, double low, double high, int series) {
         return Double.isFinite(low) && Double.isFinite(high)
-                ? element("<path class=\"bar %s\" d=\"M%s %sV%s\"/>", stroke(series), n(x(atX)), n(y(low)), n(y(high)))
+                ? element("<path class=\"bar %s\" d=\"M%s %sV%s\"/>".formatted(stroke(series), n(x(atX)), n(y(low)),
+                        n(y(high))))
                 : this;
     }
 
     /** A horizontal interval, moved down by some units of the view box; nothing where an end is not finite. */
     Chart horizontal(double low, double high, double atY, double down, int series) {
         return Double.isFinite(low) && Double.isFinite(high)
-                ? element("<path class=\"bar %s\" d=\"M%s %sH%s\"/>", stroke(series), n(x(low)), n(y(atY) + down),
-                        n(x(high)))
+                ? element("<path class=\"bar %s\" d=\"M%s %sH%s\"/>".formatted(stroke(series), n(x(low)),
+                        n(y(atY) + down),
+                        n(x(high))))
                 : this;
     }
 
     /** A dashed line at a value of x. */
     Chart verticalRule(double atX) {
-        return element("<path class=\"zero\" d=\"M%s %sV%s\"/>", n(x(atX)), n(TOP - 4), n(height - bottom));
+        return element("<path class=\"zero\" d=\"M%s %sV%s\"/>".formatted(n(x(atX)), n(TOP - 4), n(height - bottom)));
     }
 
     /** A dashed line at a value of y. */
     Chart horizontalRule(double atY) {
-        return element("<path class=\"zero\" d=\"M%s %sH%s\"/>", n(left), n(y(atY)), n(width - right));
+        return element("<path class=\"zero\" d=\"M%s %sH%s\"/>".formatted(n(left), n(y(atY)), n(width - right)));
     }
 
     /** Names of lines at the chart's right border, at the height of their last values but not over each other. */
@@ -176,11 +180,11 @@ final class Chart {
         double fromY = Math.min(y(atY - 0.5), y(atY + 0.5));
         double cellWidth = Math.abs(x(atX + 0.5) - x(atX - 0.5));
         double cellHeight = Math.abs(y(atY + 0.5) - y(atY - 0.5));
-        element("<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"%s\"/>", n(fromX), n(fromY),
-                n(cellWidth - 1), n(cellHeight - 1), color(share));
-        return element("<text text-anchor=\"middle\" x=\"%s\" y=\"%s\" style=\"fill:%s\">%s</text>",
+        element("<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"%s\"/>".formatted(n(fromX), n(fromY),
+                n(cellWidth - 1), n(cellHeight - 1), color(share)));
+        return element("<text text-anchor=\"middle\" x=\"%s\" y=\"%s\" style=\"fill:%s\">%s</text>".formatted(
                 n(fromX + cellWidth / 2), n(fromY + cellHeight / 2 + 4), share > 0.55 ? "#111" : "#fff",
-                Markup.typeset(text));
+                Markup.typeset(text)));
     }
 
     /** The chart, as an element of a page. */
@@ -190,8 +194,8 @@ final class Chart {
                 .formatted(n(width), n(height), Markup.html(title + ". " + description), Markup.html(title), body);
     }
 
-    private Chart element(String format, Object... arguments) {
-        body.append(format.formatted(arguments)).append('\n');
+    private Chart element(String element) {
+        body.append(element).append('\n');
         return this;
     }
 
