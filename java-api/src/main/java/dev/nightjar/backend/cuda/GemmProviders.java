@@ -123,8 +123,9 @@ final class GemmProviders {
         Map<String, String> result = new LinkedHashMap<>();
         for (Entry entry : ENTRIES) {
             if (!entry.name.equals(used.name())) {
-                try (GemmProvider other = entry.load.apply(context)) {
-                    result.put(entry.name, "available: " + other.description());
+                try {
+                    entry.load.apply(context).close();
+                    result.put(entry.name, "available");
                 } catch (UnavailableException e) {
                     result.put(entry.name, "not available: " + e.getMessage());
                 }

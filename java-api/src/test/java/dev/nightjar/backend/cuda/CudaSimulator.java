@@ -72,6 +72,11 @@ public final class CudaSimulator implements AutoCloseable {
         }
     }
 
+    /** Skips a test that is about what the simulator pretends. */
+    void assumeSimulated() {
+        assumeTrue(library != null, "only for the simulated driver");
+    }
+
     /** A file beside the simulator. */
     public static Path file(String name) {
         return FOLDER.resolve(name);

@@ -70,6 +70,7 @@ class GemmProvidersTest {
     @ParameterizedTest
     @MethodSource("providersAndTypes")
     void everyStorageTypeIsSummedInFloat32(String name, DType type) {
+        simulator.backend(name, false).close(); // Skips on a real machine without the library.
         try (CudaContext context = context();
                 CudaKernels kernels = CudaKernels.of(context, getClass().getClassLoader());
                 GemmProvider provider = GemmProviders.load(name, context);
@@ -252,6 +253,7 @@ class GemmProvidersTest {
 
     @Test
     void autoTakesTheFirstThatIsThere() {
+        simulator.assumeSimulated();
         try (CudaContext context = context()) {
             assertThat(load(GemmProviders.AUTO, context)).isEqualTo(
                     "cublaslt 12.0.0 (" + CudaSimulator.file("libcublasLt.so.12") + ")");
@@ -272,6 +274,7 @@ class GemmProvidersTest {
 
     @Test
     void aNameIsThatProviderOrRefusedWithTheCause() {
+        simulator.assumeSimulated();
         try (CudaContext context = context()) {
             for (String name : NAMES) {
                 assertThat(load(name, context)).startsWith(name);
@@ -307,6 +310,7 @@ class GemmProvidersTest {
 
     @Test
     void versionsThatDoNotFit() {
+        simulator.assumeSimulated();
         String library = CudaSimulator.file("libcublasLt.so.13").toString();
         System.setProperty(CublasLt.LIBRARY_PROPERTY, library);
         try (CudaContext context = context()) {
@@ -327,12 +331,13 @@ class GemmProvidersTest {
 
     @Test
     void theBackendTellsWhoComputesAndWhyNotTheOthers() {
+        simulator.assumeSimulated();
         System.setProperty(CublasLt.LIBRARY_PROPERTY, "missing-cublaslt");
         try (CudaBackend backend = new CudaBackend(0, GemmProviders.AUTO, true)) {
             Map<String, String> details = backend.details();
             assertThat(details.get("matrix products")).startsWith("jcublas 12.6.0");
             assertThat(details.get("cublaslt")).startsWith("not available: no cuBLASLt").contains("missing-cublaslt");
-            assertThat(details).containsEntry("nightjar", "available: nightjar").doesNotContainKey("jcublas");
+            assertThat(details).containsEntry("nightjar", "available").doesNotContainKey("jcublas");
         }
         simulator.assertClean();
     }
@@ -341,6 +346,7 @@ class GemmProvidersTest {
 
     @Test
     void withoutJCudaTheOthersWork() throws IOException, InterruptedException {
+        simulator.assumeSimulated();
         assertThat(child(entry -> !entry.contains("/org/jcuda/"), System.getProperty("java.io.tmpdir")))
                 .contains("jcublas: no JCublas2: org.jcuda:jcublas 12.6.0 is not on the class path\n")
                 .contains("auto: cublaslt 12.0.0");
@@ -348,6 +354,7 @@ class GemmProvidersTest {
 
     @Test
     void withoutTheLibraryOfJCudaTheCauseIsToldEveryTime() throws IOException, InterruptedException {
+        simulator.assumeSimulated();
         String output = child(entry -> true, "/dev/null/missing");
         for (String part : List.of("jcublas: no cuBLAS for JCublas2: the JNI library of JCublas2 cannot be loaded with "
                 + CudaSimulator.file("libcublas.so.12"), "Error while loading native library")) {
