@@ -187,6 +187,7 @@ final class RunRecorder implements TrainingListener {
         metrics.put("matthews", classification.matthews());
         metrics.put("calibration_error", classification.calibrationError());
         for (ClassMetrics each : classes) {
+            metrics.put("support." + each.label(), (double) each.support());
             metrics.put("precision." + each.label(), each.precision());
             metrics.put("recall." + each.label(), each.recall());
             metrics.put("f1." + each.label(), each.f1());

@@ -22,7 +22,7 @@ import java.util.Objects;
  * @param metrics measured on the validation rows after the last step, by name; empty where the run diverged. NaN where not defined. For
  *        classes {@code accuracy}, {@code f1} (two classes only: of the second, the positive one), {@code f1_macro},
  *        {@code f1_weighted}, {@code loss} (mean cross-entropy), {@code matthews}, {@code calibration_error}, and
- *        {@code precision.LABEL}, {@code recall.LABEL}, {@code f1.LABEL} of every class; for scores {@code mse}, {@code mae},
+ *        {@code support.LABEL} (rows), {@code precision.LABEL}, {@code recall.LABEL}, {@code f1.LABEL} of every class; for scores {@code mse}, {@code mae},
  *        {@code pearson}, {@code spearman} and {@code r2}, each a mean over the targets
  * @param trainingCurve columns of equal length, at most {@value StudyRun#CURVE_POINTS} rows, each the mean over the steps since the row
  *        before: {@code step} (the last of them), {@code loss} (weighted), {@code classification_loss}, {@code regression_loss},

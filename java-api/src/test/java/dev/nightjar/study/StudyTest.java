@@ -65,7 +65,8 @@ class StudyTest {
         assertThat(run.stepCount()).isEqualTo(6);
         var classification = evaluation.classification().orElseThrow();
         assertThat(run.metrics()).containsOnlyKeys("accuracy", "f1", "f1_macro", "f1_weighted", "loss", "matthews",
-                "calibration_error", "precision.down", "recall.down", "f1.down", "precision.up", "recall.up", "f1.up",
+                "calibration_error", "support.down", "support.up", "precision.down", "recall.down", "f1.down",
+                "precision.up", "recall.up", "f1.up",
                 "mse", "mae", "pearson", "spearman", "r2");
         assertThat(run.metric("accuracy")).isEqualTo(classification.accuracy());
         assertThat(run.metric("f1")).isEqualTo(classification.classes().get(1).f1()).isEqualTo(run.metric("f1.up"));

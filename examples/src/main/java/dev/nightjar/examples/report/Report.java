@@ -24,7 +24,7 @@ final class Report {
               --rule: #3a3c40; --s0: #6cb2ee; --s1: #f0925c; --s2: #74c795; --s3: #c795dc; --s4: #d9b84a; --s5: #57c5d1; } }
             * { box-sizing: border-box; }
             html { -webkit-text-size-adjust: 100%; }
-            body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 68rem; background: var(--paper); color: var(--ink);
+            body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 70rem; background: var(--paper); color: var(--ink);
               font: 1.0625rem/1.55 Charter, "Bitstream Charter", "Source Serif 4", Georgia, serif; }
             h1, h2, h3 { line-height: 1.2; font-weight: 600; text-wrap: balance; }
             h1 { font-size: 2rem; margin: 0 0 1rem; }
@@ -41,8 +41,8 @@ final class Report {
             .scroll { overflow-x: auto; border-top: 1px solid var(--ink); border-bottom: 1px solid var(--ink); }
             table { border-collapse: collapse; font-size: .8125rem; font-variant-numeric: tabular-nums lining-nums; width: 100%; }
             th { text-align: left; font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--rule); }
-            th, td { padding: .3rem .7rem .3rem 0; white-space: nowrap; }
-            th.n, td.n { text-align: right; padding-left: .7rem; padding-right: .2rem; }
+            th, td { padding: .3rem .6rem .3rem 0; white-space: nowrap; }
+            th.n, td.n { text-align: right; padding-left: .45rem; padding-right: .15rem; }
             th.n { white-space: normal; }
             .n + td:not(.n), .n + th:not(.n) { padding-left: 1rem; }
             tbody tr + tr td { border-top: 1px solid color-mix(in srgb, var(--rule) 50%, transparent); }
@@ -142,7 +142,8 @@ final class Report {
 
     /** The page. */
     String html() {
-        return "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+        return "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta"
+                + " charset=\"utf-8\"/>\n"
                 + "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>"
                 + Markup.html(title) + "</title>\n<style>\n" + STYLE + "</style>\n</head>\n<body>\n<main>\n" + html
                 + "</main>\n</body>\n</html>\n";

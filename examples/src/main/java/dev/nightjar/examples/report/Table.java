@@ -94,7 +94,8 @@ final class Table {
     String html() {
         StringBuilder html = new StringBuilder("<figure class=\"table\"><figcaption>").append(Markup.typeset(caption))
                 .append(" <span class=\"file\">tables/").append(name)
-                .append(".csv</span></figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"")
+                .append(".csv</span></figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\""
+                        + " aria-label=\"")
                 .append(Markup.html(caption)).append("\"><table><thead><tr>");
         for (Column column : columns) {
             html.append("<th scope=\"col\"").append(column.numeric() ? " class=\"n\">" : ">")

@@ -9,12 +9,12 @@ import java.util.Map;
 import java.util.Random;
 
 /** Runs that nobody made, for the reports' tests: seeded noise about smooth functions of the settings. */
-final class SyntheticRuns {
+public final class SyntheticRuns {
     private SyntheticRuns() {
     }
 
     /** The grid of the variability study with two seeds; two of the 128 runs diverged. */
-    static List<StudyRun> variability() {
+    public static List<StudyRun> variability() {
         Random random = new Random(8);
         List<StudyRun> runs = new ArrayList<>();
         for (String rate : List.of("0.00001", "0.00002", "0.00005", "0.0002")) {
@@ -78,7 +78,7 @@ final class SyntheticRuns {
     }
 
     /** Five seeds of six weightings; the score's error is lower with DAO, the class's accuracy hardly differs. */
-    static List<StudyRun> dao() {
+    public static List<StudyRun> dao() {
         Random random = new Random(9);
         List<StudyRun> runs = new ArrayList<>();
         for (long seed = 1; seed <= 5; seed++) {
