@@ -110,8 +110,8 @@ class CudaPrecisionTest {
             "BF16, 80, 64, 1, 128, nightjar", "BF16, 80, 80, 1, 96, nightjar", "BF16, 90, 32, 2, 150, nightjar",
             "F16, 80, 32, 1, 150, cublaslt", "BF16, 80, 32, 1, 150, jcublas"})
     void errorsOfRandomModels(DType type, int computeCapability, int dim, int heads, int hiddenDim, String gemm) {
-        simulator.option("compute_capability", computeCapability);
-        try (Backend backend = new CudaBackend(0, gemm, true);
+        simulator.computeCapability(computeCapability);
+        try (Backend backend = simulator.backend(gemm, true);
                 TestNetwork model = TestNetwork.random(backend, type, dim, heads, hiddenDim);
                 TestNetwork rounded = model.copy(reference);
                 InferenceOps ops = backend.newInferenceOps(1, type);
@@ -141,8 +141,8 @@ class CudaPrecisionTest {
     @CsvSource({"F16, 75, nightjar", "F16, 80, nightjar", "F16, 90, nightjar", "BF16, 80, nightjar",
             "BF16, 90, nightjar", "F16, 80, cublaslt", "BF16, 80, cublaslt", "F16, 75, jcublas", "BF16, 90, jcublas"})
     void goldenValuesOfPyTorch(DType type, int computeCapability, String gemm) throws IOException {
-        simulator.option("compute_capability", computeCapability);
-        try (Backend backend = new CudaBackend(0, gemm, true);
+        simulator.computeCapability(computeCapability);
+        try (Backend backend = simulator.backend(gemm, true);
                 TestNetwork model = TestNetwork.golden(backend, type);
                 TestNetwork rounded = model.copy(reference);
                 InferenceOps ops = backend.newInferenceOps(1, type);
@@ -177,7 +177,7 @@ class CudaPrecisionTest {
     @ParameterizedTest
     @CsvSource({"F32, 80", "F16, 75", "BF16, 90"})
     void tokenEmbeddingsOfMiniLm(DType type, int computeCapability) throws IOException {
-        simulator.option("compute_capability", computeCapability);
+        simulator.computeCapability(computeCapability);
         try (PretrainedModel pretrained = EmbeddedModels.miniLm(getClass().getClassLoader());
                 TextEncoder encoder = TextEncoder.fromFiles("MiniLM", pretrained.tokenizerFiles());
                 Backend backend = new CudaBackend();
@@ -206,7 +206,7 @@ class CudaPrecisionTest {
     @ParameterizedTest
     @CsvSource({"F16, 75", "BF16, 90"})
     void aRecordedPassGivesTheSameBits(DType type, int computeCapability) {
-        simulator.option("compute_capability", computeCapability);
+        simulator.computeCapability(computeCapability);
         List<int[]> batch = sequences(16, 16, 16, 16);
         try (Backend backend = new CudaBackend();
                 TestNetwork model = TestNetwork.random(backend, type, 64, 2, 128);
