@@ -62,13 +62,18 @@ final class CudaOps implements RecordingOps {
         this.type = type;
         this.recording = recording;
         this.launcher = new KernelLauncher(context);
+        CudaBuffer counters = null;
         try {
-            tickets = context.allocateZeroed((long) MAX_GRID_ROWS * Integer.BYTES);
+            counters = context.allocateZeroed((long) MAX_GRID_ROWS * Integer.BYTES);
+            tickets = counters;
             embedding = kernels.function("embedding", "embedding", type);
             attention = new Attention[]{attention(kernels, 32), attention(kernels, 64), attention(kernels, 128)};
             heads = kernels.function("heads", "heads", type);
             gemm = provider.open(new GemmProvider.Site(context, kernels, launcher, type, tickets.address()));
         } catch (RuntimeException | Error e) {
+            if (counters != null) {
+                counters.close();
+            }
             launcher.close();
             throw e;
         }

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The choice of who computes products, and what each makes of every storage type, on the simulated driver. */
 class GemmProvidersTest {
@@ -247,6 +248,18 @@ class GemmProvidersTest {
             tickets.close();
             launcher.close();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {GemmProviders.CUBLASLT, GemmProviders.JCUBLAS})
+    void memoryThatIsTooSmallForAWorkspaceIsLeftFree(String name) {
+        simulator.assumeSimulated();
+        simulator.option("memory_bytes", 2 << 20);
+        try (CudaBackend backend = new CudaBackend(0, name, false)) {
+            assertThatThrownBy(() -> backend.newInferenceOps(1, DType.F32))
+                    .hasMessageContainingAll("cuMemAlloc", "CUDA_ERROR_OUT_OF_MEMORY");
+        }
+        simulator.assertClean();
     }
 
     // ---- the choice
