@@ -26,16 +26,24 @@ final class DaoCommand implements Callable<Integer> {
     @Option(names = "--epochs", paramLabel = "N", defaultValue = "3", description = "Times every row is used (default: ${DEFAULT-VALUE}).")
     private int epochs;
 
+    @Option(names = "--seeds", paramLabel = "NUMBERS", split = ",", defaultValue = "1,2,3,4,5", description = "Of order of rows, dropout and new heads; more may be added later (default: ${DEFAULT-VALUE}).")
+    private List<Long> seeds;
+
     @Mixin
     private StudyOptions options;
 
     @Override
     public Integer call() throws IOException {
-        List<String> variants = new ArrayList<>(Weighting.NAMES);
-        variants.addAll(List.of("classification", "regression"));
-        Map<String, List<String>> grid = Map.of("weighting", weightings == null ? variants : weightings);
-        return options.run((settings, seeds) -> StudyPlan.grid(
+        Map<String, List<String>> grid = Map.of("weighting", weightings == null ? allWeightings() : weightings);
+        return options.run(settings -> StudyPlan.grid(
                 settings.toBuilder().learningRate(learningRate).batchSize(batchSize).epochs(epochs).build(), grid,
-                seeds)) ? 0 : Nightjar.INTERRUPTED;
+                seeds))
+                .isPresent() ? 0 : Nightjar.INTERRUPTED;
+    }
+
+    private static List<String> allWeightings() {
+        List<String> all = new ArrayList<>(Weighting.NAMES);
+        all.addAll(StudyPlan.SINGLE_TASKS);
+        return all;
     }
 }

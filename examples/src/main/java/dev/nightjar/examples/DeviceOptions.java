@@ -15,7 +15,13 @@ final class DeviceOptions {
     private Integer threads;
 
     Device device() {
-        return device.withThreads(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
+        return device(1);
+    }
+
+    /** The device of each of several workers, who share the processors where nothing else is asked for. */
+    Device device(int workers) {
+        int share = Math.max(1, Runtime.getRuntime().availableProcessors() / workers);
+        return device.withThreads(threads == null ? share : threads);
     }
 
     static final class Backends implements Iterable<String> {

@@ -11,7 +11,8 @@ import dev.nightjar.study.StudyRun;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.function.BiFunction;
+import java.util.Optional;
+import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -39,17 +40,14 @@ final class StudyOptions {
     @Option(names = "--validation", paramLabel = "FILE", description = "Labelled texts to measure on (default: part of the data).")
     private Path validation;
 
-    @Option(names = "--rows", paramLabel = "N", defaultValue = "1000", description = "Rows to train on, drawn from the data; 0 for all (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--rows", paramLabel = "N", defaultValue = "1000", description = "Rows to train on, drawn from the data; 0, or more than there are, for all (default: ${DEFAULT-VALUE}).")
     private int rows;
 
-    @Option(names = "--validation-rows", paramLabel = "N", defaultValue = "500", description = "Rows to measure on; 0 for all of --validation (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--validation-rows", paramLabel = "N", defaultValue = "500", description = "Rows to measure on, drawn from --validation, else held out of the data; 0 for all of --validation (default: ${DEFAULT-VALUE}).")
     private int validationRows;
 
     @Option(names = "--data-seed", paramLabel = "N", defaultValue = "1", description = "Which rows are drawn (default: ${DEFAULT-VALUE}).")
     private long dataSeed;
-
-    @Option(names = "--seeds", paramLabel = "NUMBERS", split = ",", required = true, description = "Of order of rows, dropout and new heads; every configuration runs with each. More may be added later.")
-    private List<Long> seeds;
 
     @Option(names = "--max-length", paramLabel = "TOKENS", defaultValue = "128", description = "Cut texts after so many tokens (default: ${DEFAULT-VALUE}).")
     private int maxLength;
@@ -60,7 +58,7 @@ final class StudyOptions {
     @Option(names = "--loss-bound", paramLabel = "LOSS", defaultValue = "50", description = "Abandon a run as diverged when class and score loss of a step together are above this (default: ${DEFAULT-VALUE}).")
     private double lossBound;
 
-    @Option(names = "--workers", paramLabel = "N", defaultValue = "1", converter = DeviceOptions.PositiveConverter.class, description = "Runs to make at the same time, each with --threads (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--workers", paramLabel = "N", defaultValue = "1", converter = DeviceOptions.PositiveConverter.class, description = "Runs to make at the same time, each with --threads, else their share of the processors (default: ${DEFAULT-VALUE}).")
     private int workers;
 
     @Mixin
@@ -70,64 +68,61 @@ final class StudyOptions {
     private DeviceOptions device;
 
     /**
-     * Makes the runs of a plan, showing how far it is; false if it was interrupted.
+     * Makes the runs of a plan, showing how far it is; empty if it was interrupted.
      *
-     * @param planner makes the plan of common settings and seeds; refuses by {@link IllegalArgumentException}
+     * @param planner makes the plan of the settings that the studies share; refuses by {@link IllegalArgumentException}
      */
-    boolean run(BiFunction<TrainingConfig, List<Long>, StudyPlan> planner) throws IOException {
+    Optional<List<StudyRun>> run(Function<TrainingConfig, StudyPlan> planner) throws IOException {
         CommandLine command = spec.commandLine();
         StudyPlan plan;
         try {
             // The model of the last step is what is measured: the best one on the way would hide the effect of epochs.
             plan = planner.apply(TrainingConfig.builder().maxLength(maxLength).evaluateEvery(evaluateEvery)
-                    .keepBest(false).threads(device.device().threads()).build(), seeds);
+                    .keepBest(false).threads(device.device(workers).threads()).build());
         } catch (IllegalArgumentException e) {
             throw new ParameterException(command, e.getMessage(), e);
         }
         Dataset.Split split = data();
-        try (StudyProgress progress = new StudyProgress(plan, command.getErr())) {
+        try (StudyProgress progress = new StudyProgress(plan, split.training().size(), command.getErr())) {
             Study study = new Study(plan, seed -> model(split.training(), seed), split.training(), split.validation())
-                    .workers(workers)
-                    .lossBound(lossBound).listener(progress);
+                    .workers(workers).lossBound(lossBound).listener(progress);
             try (Interruption _ = new Interruption(study::requestStop)) {
                 List<StudyRun> runs = study.run(output);
                 int missing = plan.runs().size() - runs.size();
                 if (missing > 0) {
                     progress.line(missing + " runs are left; go on with the same command");
-                    return false;
+                    return Optional.empty();
                 }
+                return Optional.of(runs);
             }
         }
-        return true;
     }
 
     private Dataset.Split data() throws IOException {
         Dataset all = dataOptions.read(data);
+        Dataset.Split split;
         if (validation != null) {
             Dataset measured = dataOptions.read(validation, all.labelNames(), all.targetNames());
-            return new Dataset.Split(draw(all, rows, "--rows"), draw(measured, validationRows, "--validation-rows"));
+            split = new Dataset.Split(all, draw(measured, validationRows));
+        } else if (validationRows > 0 && validationRows < all.size()) {
+            split = all.split((double) validationRows / all.size(), dataSeed);
+        } else {
+            throw new ParameterException(spec.commandLine(), "--validation-rows " + validationRows + " of the "
+                    + all.size() + " rows in " + data + ": expected at least 1, and fewer than there are");
         }
-        if (validationRows == 0) {
-            throw new ParameterException(spec.commandLine(), "--validation-rows 0 needs --validation");
-        }
-        Dataset.Split split = all.split(fraction(all, validationRows, "--validation-rows"), dataSeed);
-        return new Dataset.Split(draw(split.training(), rows, "--rows"), split.validation());
+        return new Dataset.Split(draw(split.training(), rows), split.validation());
     }
 
-    private Dataset draw(Dataset from, int count, String option) {
-        return count == 0 ? from : from.split(fraction(from, count, option), dataSeed).validation();
-    }
-
-    private double fraction(Dataset from, int count, String option) {
-        if (count < 0 || count > from.size()) {
-            throw new ParameterException(spec.commandLine(),
-                    option + " " + count + ", but there are " + from.size() + " rows");
+    private Dataset draw(Dataset from, int count) {
+        if (count < 0) {
+            throw new ParameterException(spec.commandLine(), count + " rows to draw: expected 0 or more");
         }
-        return (double) count / from.size();
+        boolean all = count == 0 || count >= from.size();
+        return all ? from : from.split((double) count / from.size(), dataSeed).validation();
     }
 
     private SentimentModel model(Dataset training, long seed) throws IOException {
-        InferenceOptions options = InferenceOptions.defaults().withDevice(device.device()).withSessions(1);
+        InferenceOptions options = InferenceOptions.defaults().withDevice(device.device(workers)).withSessions(1);
         if (EncoderNames.all().contains(start)) {
             PretrainedEncoder encoder = new EncoderNames().convert(start);
             return SentimentModel.loadWithHeads(encoder, training.labelNames(), training.targetNames(), seed,

@@ -10,21 +10,21 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** Shows how far a study is. What is left is counted in epochs, as runs are of different lengths. */
+/** Shows how far a study is, by the rows that are trained on, as runs are of different lengths. */
 final class StudyProgress implements StudyListener, AutoCloseable {
-    /** Parts of an epoch, so that progress is seen within one too. */
-    private static final int PARTS = 1000;
-
     private final StudyPlan plan;
+    private final int trainingRows;
     private final PrintWriter err;
     private final Map<StudyPlan.Run, Long> active = new HashMap<>();
     private Progress progress;
     private int plannedRuns;
     private int endedRuns;
-    private long endedParts;
+    private long endedRows;
 
-    StudyProgress(StudyPlan plan, PrintWriter err) {
+    /** @param trainingRows rows of an epoch */
+    StudyProgress(StudyPlan plan, int trainingRows, PrintWriter err) {
         this.plan = plan;
+        this.trainingRows = trainingRows;
         this.err = err;
     }
 
@@ -32,17 +32,17 @@ final class StudyProgress implements StudyListener, AutoCloseable {
     public void onStart(List<StudyPlan.Run> missing, int planned) {
         plannedRuns = planned;
         endedRuns = planned - missing.size();
-        progress = new Progress("epochs/" + PARTS, missing.stream().mapToLong(this::parts).sum(), err);
+        progress = new Progress("training rows", missing.stream().mapToLong(this::rows).sum(), err);
         progress.line(planned + " runs, of which " + endedRuns + " are in the journal");
     }
 
-    private long parts(StudyPlan.Run run) {
-        return (long) PARTS * plan.config(run).epochs();
+    private long rows(StudyPlan.Run run) {
+        return (long) trainingRows * plan.config(run).epochs();
     }
 
     @Override
     public void onStep(StudyPlan.Run run, StepReport step) {
-        active.put(run, parts(run) * step.step() / step.totalSteps());
+        active.put(run, rows(run) * step.step() / step.totalSteps());
         show(String.format(Locale.ROOT, "%.1f rows/s", step.rowsPerSecond()));
     }
 
@@ -51,14 +51,14 @@ final class StudyProgress implements StudyListener, AutoCloseable {
         StudyPlan.Run ended = new StudyPlan.Run(run.configuration(), run.seed());
         active.remove(ended);
         endedRuns++;
-        endedParts += parts(ended);
+        endedRows += rows(ended);
         progress.line(run.key() + ": " + summary(run));
         show("");
     }
 
     private void show(String message) {
-        long parts = endedParts + active.values().stream().mapToLong(Long::longValue).sum();
-        progress.update(parts, "run " + endedRuns + "/" + plannedRuns + "  " + message);
+        long rows = endedRows + active.values().stream().mapToLong(Long::longValue).sum();
+        progress.update(rows, "run " + endedRuns + "/" + plannedRuns + "  " + message);
     }
 
     private static String summary(StudyRun run) {

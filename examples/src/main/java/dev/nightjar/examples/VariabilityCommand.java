@@ -22,6 +22,9 @@ final class VariabilityCommand implements Callable<Integer> {
     @Option(names = "--epochs", paramLabel = "NUMBERS", split = ",", defaultValue = "1,2,3,5", description = "Times every row is used (default: ${DEFAULT-VALUE}).")
     private List<String> epochs;
 
+    @Option(names = "--seeds", paramLabel = "NUMBERS", split = ",", defaultValue = "1,2", description = "Of order of rows, dropout and new heads; more may be added later (default: ${DEFAULT-VALUE}).")
+    private List<Long> seeds;
+
     @Mixin
     private StudyOptions options;
 
@@ -31,6 +34,6 @@ final class VariabilityCommand implements Callable<Integer> {
         grid.put("learning_rate", learningRates);
         grid.put("batch_size", batchSizes);
         grid.put("epochs", epochs);
-        return options.run((settings, seeds) -> StudyPlan.grid(settings, grid, seeds)) ? 0 : Nightjar.INTERRUPTED;
+        return options.run(settings -> StudyPlan.grid(settings, grid, seeds)).isPresent() ? 0 : Nightjar.INTERRUPTED;
     }
 }

@@ -67,6 +67,12 @@ class CommandLineTest {
             "train --data d --output o --schedule square    | square",
             "evaluate --model m                   | --data",
             "evaluate --model m --data d --format xls | xls",
+            "study                                | Missing required subcommand",
+            "study dao --data d                   | --output",
+            "study dao --data d --output o --weightings fair | weighting cannot be",
+            "study dao --data d --output o --workers 0       | 'not positive'",
+            "study variability --data d --output o --learning-rates 0 | learningRate",
+            "study variability --data d --output o --seeds 1,1 | seed 1 is given twice",
             "convert minilm                       | FOLDER",
             "convert gpt folder                   | 'is not one of [minilm, bert-base]'"})
     void wrongArgumentsAreNamed(String arguments, String complaint) {
@@ -78,8 +84,9 @@ class CommandLineTest {
 
     @Test
     void helpAndVersionArePrinted() {
-        for (String command : List.of("classify", "train", "evaluate", "convert", "doctor")) {
-            Result help = run(command, "--help");
+        for (String command : List.of("classify", "train", "evaluate", "convert", "study variability", "study dao",
+                "doctor")) {
+            Result help = run((command + " --help").split(" "));
             assertThat(help.exitCode).isZero();
             assertThat(help.out).contains("Usage: nightjar " + command, "Exit codes:", "130");
         }
@@ -253,6 +260,46 @@ class CommandLineTest {
         assertThat(events.get(3).get("metrics").get("regression").isEmpty()).isTrue();
         assertThat(events.getLast().get("outcome").stringValue()).isEqualTo("completed");
         assertThat(folder.resolve("checkpoints")).isDirectory();
+    }
+
+    @Test
+    void aStudyGoesOnWithTheSameCommandAndRefusesOtherData() throws IOException {
+        Path output = folder.resolve("study");
+        String[] arguments = {"study", "variability", "--model", model.toString(), "--data", data.toString(),
+                "--output",
+                output.toString(), "--learning-rates", "1e-3,3e-3", "--batch-sizes", "8,16", "--epochs", "1,2",
+                "--seeds", "3", "--validation-rows", "20", "--workers", "2", "--threads", "1"};
+        Result first = run(arguments);
+        assertThat(first.exitCode).as(first.err).isZero();
+        assertThat(first.err).contains("8 runs, of which 0 are in the journal",
+                "learning_rate=0.003 batch_size=16 epochs=2 seed=3: accuracy", "ETA", "run 8/8");
+        List<String> table = Files.readAllLines(output.resolve("runs.csv"));
+        assertThat(table).hasSize(9).element(1).asString().startsWith("0.001,8,1,3,completed,5,0.");
+
+        Result again = run(arguments);
+        assertThat(again.exitCode).as(again.err).isZero();
+        assertThat(again.err).contains("8 runs, of which 8 are in the journal");
+        assertThat(Files.readAllLines(output.resolve("runs.csv"))).isEqualTo(table);
+
+        arguments[arguments.length - 5] = "21";
+        Result other = run(arguments);
+        assertThat(other.exitCode).isEqualTo(1);
+        assertThat(other.err).contains("is of another study", "training data was 40 rows", "is now 39 rows");
+    }
+
+    @Test
+    void weightingsAreComparedSeedBySeed() throws IOException {
+        Path output = folder.resolve("study");
+        Result result = run("study", "dao", "--model", model.toString(), "--data", data.toString(), "--output",
+                output.toString(), "--weightings", "constant,dao,regression", "--seeds", "1,2", "--epochs", "1",
+                "--rows",
+                "30", "--validation-rows", "20", "--threads", "1");
+        assertThat(result.exitCode).as(result.err).isZero();
+        List<String> table = Files.readAllLines(output.resolve("runs.csv"));
+        assertThat(table.getFirst()).startsWith("weighting,seed,status,steps,accuracy,").contains("f1.flat", "mse",
+                "pearson");
+        assertThat(table.subList(1, 7)).extracting(row -> row.substring(0, row.indexOf(",completed,")))
+                .containsExactly("constant,1", "constant,2", "dao,1", "dao,2", "regression,1", "regression,2");
     }
 
     @Test

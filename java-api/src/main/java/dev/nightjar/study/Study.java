@@ -14,12 +14,14 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Queue;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
@@ -116,7 +118,7 @@ public final class Study {
         try (StudyJournal journal = StudyJournal.open(folder.resolve(JOURNAL), identity())) {
             Set<String> finished = keys(journal.runs());
             List<StudyPlan.Run> runs = plan.runs();
-            List<StudyPlan.Run> missing = runs.stream().filter(run -> !finished.contains(run.key())).toList();
+            List<StudyPlan.Run> missing = mixed(runs.stream().filter(run -> !finished.contains(run.key())).toList());
             listener.onStart(missing, runs.size());
             work(missing, journal);
 
@@ -144,6 +146,18 @@ public final class Study {
         identity.put("loss bound", Double.toString(lossBound));
         identity.putAll(plan.sharedSettings());
         return identity;
+    }
+
+    /**
+     * Seed by seed, the runs of each in an order of no meaning: what is there of a study that was cut short is not all of one kind, and
+     * neither are the runs that the time left is told from.
+     */
+    private static List<StudyPlan.Run> mixed(List<StudyPlan.Run> runs) {
+        Map<Long, List<StudyPlan.Run>> bySeed = runs.stream()
+                .collect(Collectors.groupingBy(StudyPlan.Run::seed, LinkedHashMap::new,
+                        Collectors.toCollection(ArrayList::new)));
+        bySeed.forEach((seed, ofSeed) -> Collections.shuffle(ofSeed, new Random(seed)));
+        return bySeed.values().stream().flatMap(List::stream).toList();
     }
 
     private static Set<String> keys(List<StudyRun> runs) {

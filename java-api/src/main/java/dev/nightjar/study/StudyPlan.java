@@ -22,14 +22,16 @@ import java.util.regex.Pattern;
  *
  * <p>A configuration gives settings by name, all configurations the same ones. Their names are {@code learning_rate}, {@code batch_size},
  * {@code epochs}, {@code max_length}, {@code warmup_fraction}, {@code weight_decay}, {@code max_gradient_norm}, {@code layer_decay},
- * {@code frozen_layers} and {@code weighting}; the last is a name that {@link Weighting#parse} knows, or {@code classification} or
- * {@code regression} for that task alone.
+ * {@code frozen_layers} and {@code weighting}; the last is a name that {@link Weighting#parse} knows, or one of {@link #SINGLE_TASKS}.
  *
  * @param base settings of all runs, but for those that the configurations give and the seed
  * @param configurations in order, numbers written plainly ({@code 1e-5} becomes {@code 0.00001})
  * @param seeds each of which every configuration runs with
  */
 public record StudyPlan(TrainingConfig base, List<Map<String, String>> configurations, List<Long> seeds) {
+    /** Names of the weightings that train one task alone; the other's head stays as it began. */
+    public static final List<String> SINGLE_TASKS = List.of("classification", "regression");
+
     private static final Map<String, BiFunction<TrainingConfig.Builder, String, TrainingConfig.Builder>> SETTINGS = settings();
 
     /**
