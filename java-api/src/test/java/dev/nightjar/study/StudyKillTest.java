@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A study in a process of its own, killed again and again, ends with the same table as one that nothing happened to. */
 class StudyKillTest {
     private static final int KILLS = 20;
-    private static final Long[] SEEDS = {1L, 2L, 3L, 4L, 5L};
+    private static final Long[] SEEDS = {1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L};
 
     @TempDir
     private Path folder;

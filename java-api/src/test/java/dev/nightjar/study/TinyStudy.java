@@ -53,7 +53,7 @@ final class TinyStudy {
 
     static Study.ModelSource model(Path folder) {
         return seed -> SentimentModel.loadWithHeads(folder, LABELS, TARGETS, seed,
-                InferenceOptions.defaults().withDevice(Device.of("reference")));
+                InferenceOptions.defaults().withDevice(Device.of("cpu")));
     }
 
     static Study study(Path model, StudyPlan plan) throws IOException {
