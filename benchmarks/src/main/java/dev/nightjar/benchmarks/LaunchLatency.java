@@ -35,7 +35,8 @@ public final class LaunchLatency {
         Collection<RunResult> runs = new Runner(
                 new OptionsBuilder().include(PredictionOverheadBenchmark.class.getName())
                         .include(LaunchBenchmark.class.getName()).addProfiler(GCProfiler.class)
-                        .shouldFailOnError(true).jvmArgsAppend("-Dnightjar.cuda.library=" + args[0], "-Dnightjar.cuda.gemm=nightjar").build())
+                        .shouldFailOnError(true)
+                        .jvmArgsAppend("-Dnightjar.cuda.library=" + args[0], "-Dnightjar.cuda.gemm=nightjar").build())
                 .run();
         List<String> predictions = new ArrayList<>();
         List<String> launches = new ArrayList<>();

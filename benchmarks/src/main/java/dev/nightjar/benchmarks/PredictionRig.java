@@ -8,11 +8,10 @@ import dev.nightjar.SentimentModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
-import java.util.random.RandomGenerator;
+import java.util.Random;
 
 /** MiniLM-L6 with random heads for three classes and a score, and one batch of made-up token ids that it answers again and again. */
 final class PredictionRig implements AutoCloseable {
-    static final int CLASSES = 3;
     private static final int VOCABULARY = 30_000;
     private static final long SEED = 1;
 
@@ -32,7 +31,7 @@ final class PredictionRig implements AutoCloseable {
             throw new UncheckedIOException(e);
         }
         session = model.newSession();
-        RandomGenerator random = RandomGenerator.of("L64X128MixRandom");
+        Random random = new Random(SEED);
         ids = new int[rows][];
         for (int row = 0; row < rows; row++) {
             ids[row] = random.ints(length, 0, VOCABULARY).toArray();
@@ -43,17 +42,13 @@ final class PredictionRig implements AutoCloseable {
         return InferenceOptions.defaults().withDevice(Device.of(backend));
     }
 
-    /** From token ids to a result that was read. */
+    /** From token ids to a result that was read: the first class's probability in the last row. */
     float predict() {
         for (int[] row : ids) {
             session.add(row);
         }
         session.run();
         return session.probability(ids.length - 1, 0);
-    }
-
-    InferenceSession session() {
-        return session;
     }
 
     @Override

@@ -21,6 +21,8 @@ public final class CudaBackend implements Backend {
     /** Bytes that one step of a copy moves through pinned memory. */
     private static final int STAGING_BYTES = 4 << 20;
     private static final int BFLOAT16_CAPABILITY = 80;
+    /** System property that is {@code false} to launch kernels one by one, as a profiler may want it. */
+    private static final String GRAPHS_PROPERTY = "nightjar.cuda.graphs";
 
     private final CudaContext context;
     private final CudaKernels kernels;
@@ -29,9 +31,9 @@ public final class CudaBackend implements Backend {
     private final CudaHandle copies;
     private final HostBuffer staging;
 
-    /** The first device, products by whom the user chose, graphs. */
+    /** The first device, products by whom the user chose, graphs unless the user refused. */
     public CudaBackend() {
-        this(0, GemmProviders.chosen(), true);
+        this(0, GemmProviders.chosen(), !"false".equals(System.getProperty(GRAPHS_PROPERTY)));
     }
 
     /**
@@ -76,7 +78,7 @@ public final class CudaBackend implements Backend {
                 + ", " + context.multiprocessors() + " multiprocessors, " + (context.memoryBytes() >> 20) + " MiB");
         details.put("driver", context.driver().libraryName() + ", CUDA "
                 + CudaDriver.versionText(context.driver().version()));
-        details.put("kernels", kernels.build());
+        details.put("kernels", kernels.build() + (graphs ? ", launched as CUDA graphs" : ", launched one by one"));
         details.put("matrix products", gemm.description());
         GemmProviders.others(gemm, context).forEach((name, state) -> details.put(name, state));
         return details;

@@ -213,7 +213,8 @@ class CudaForwardPassTest {
     void explanationsNameTheCause() {
         Backends.Explanation available = explanation();
         assertThat(available.available()).isTrue();
-        assertThat(available.details()).containsEntry("kernels", "sm_80").containsEntry("matrix products", "nightjar");
+        assertThat(available.details()).containsEntry("kernels", "sm_80, launched as CUDA graphs")
+                .containsEntry("matrix products", "nightjar");
 
         simulator.reset();
         simulator.option("driver_version", 12040);
