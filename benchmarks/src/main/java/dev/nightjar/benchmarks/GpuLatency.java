@@ -18,7 +18,7 @@ import org.openjdk.jmh.util.Statistics;
 /**
  * Prints latency and throughput on the GPU of this machine as Markdown, for every precision and provider of products that can be used.
  *
- * <p>Usage: {@code GpuLatency [--brief]}; brief is one small batch and a second each, to try the program itself. The driver is the
+ * <p>Usage: {@code GpuLatency [--brief]}; brief is one small batch, once, by Nightjar's own products, to try the program itself. The driver is the
  * machine's, or what the system property {@code nightjar.cuda.library} names. A driver that is no GPU's is never passed off as one: every
  * heading then says so.
  */
@@ -75,7 +75,7 @@ public final class GpuLatency {
             options.jvmArgsAppend("-D" + LIBRARY + "=" + library);
         }
         return brief
-                ? options.param("batch", "1x16").warmupIterations(0).measurementIterations(1)
+                ? options.param("batch", "1x16").param("gemm", "nightjar").warmupIterations(0).measurementIterations(1)
                         .measurementTime(TimeValue.milliseconds(1))
                 : options;
     }

@@ -120,6 +120,17 @@ class CommandLineTest {
     }
 
     @Test
+    void doctorSaysWhyThereIsNoGpu() {
+        System.setProperty("nightjar.cuda.library", "no-such-libcuda.so");
+        try {
+            assertThat(run("doctor").out)
+                    .containsPattern("cuda +not available: no NVIDIA driver: .*no-such-libcuda.so cannot be loaded");
+        } finally {
+            System.clearProperty("nightjar.cuda.library");
+        }
+    }
+
+    @Test
     void failuresHaveOneLineAndExitCode1() throws IOException {
         Result noModel = run("classify", "--model", folder.resolve("none").toString(), "text");
         assertThat(noModel.exitCode).isEqualTo(1);

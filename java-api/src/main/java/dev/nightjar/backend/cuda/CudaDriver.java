@@ -21,14 +21,18 @@ import java.lang.invoke.MethodHandle;
  * {@code cuda.h} without {@code cu}. Every status but that of {@code cuInit} goes through {@link #check}.
  *
  * <p>Functions of the hot path are called through handles that the compiler knows as constants, one per signature, with
- * the function's address as first argument, and allocate nothing. All others may take their time. Thread-safe, as the
- * driver is.
+ * the function's address as first argument, and allocate nothing. None is {@link Linker.Option#critical}: a launch waits
+ * while the driver's queue is full and other calls may wait for its locks, and until a critical call returns no garbage
+ * is collected. All others may take their time. Thread-safe, as the driver is.
  */
 final class CudaDriver extends StatusLibrary {
     /** System property that names the driver's library file. */
     static final String LIBRARY_PROPERTY = "nightjar.cuda.library";
     /** Environment variable that does the same. */
     static final String LIBRARY_VARIABLE = "NIGHTJAR_CUDA_LIBRARY";
+
+    /** {@code CUDA_ERROR_NO_DEVICE}. */
+    private static final int NO_DEVICE = 100;
 
     /** {@code CUdevice_attribute}. */
     static final int MULTIPROCESSOR_COUNT = 16;
@@ -87,8 +91,9 @@ final class CudaDriver extends StatusLibrary {
         int status = driver.status("cuInit", 0);
         if (status != 0) {
             throw new UnavailableException("the NVIDIA driver " + library.name() + " (CUDA "
-                    + versionText(driver.version()) + ") does not start: cuInit returned " + status + " ("
-                    + driver.errorText(status) + ")");
+                    + versionText(driver.version()) + ") "
+                    + (status == NO_DEVICE ? "finds no CUDA device" : "does not start") + ": cuInit returned " + status
+                    + " (" + driver.errorText(status) + ")");
         }
         return driver;
     }

@@ -227,7 +227,7 @@ class CudaDriverTest {
     void whatCannotWorkIsRefusedWithItsCause() {
         simulator.option("no_device", 1);
         assertThatThrownBy(CudaDriver::load).isInstanceOf(UnavailableException.class)
-                .hasMessageContainingAll("cuInit", "100", "CUDA_ERROR_NO_DEVICE");
+                .hasMessageContainingAll("finds no CUDA device", "cuInit", "100", "CUDA_ERROR_NO_DEVICE");
         simulator.reset();
         simulator.option("driver_version", 11040);
         assertThatThrownBy(CudaDriver::load).isInstanceOf(UnavailableException.class)
