@@ -4,7 +4,8 @@
 #   run.sh [TARGET [SIMULATOR]]    every kernel against float64 references; TARGET is kernels/target, SIMULATOR native/target/cudasim by default
 #   run.sh counters [FILE]         what each kernel moves, as Markdown; FILE is benchmarks/gpu-counters.md by default
 #
-# The tests are skipped where nothing changed since they passed. Where something is missing (no compiler, no kernels, no simulator) it says so in one line, with status 0 for the tests.
+# The tests are skipped where nothing changed since they passed. Where something is missing (no compiler, no kernels, no simulator) it says
+# so in one line, with status 0 for the tests.
 # On a machine with a GPU the tests run on it without this script: kernels/target/tests/kernel_tests kernels/target/classes/dev/nightjar/kernels
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -40,8 +41,7 @@ if [ $mode = counters ]; then
 fi
 
 # Nothing to prove again where neither kernels, tests nor simulator changed since all passed.
-inputs=$(find "$kernels" "$target/tests/kernel_tests" "$simulator/libcuda.so.1" \( -name '*.ptx' -o -name kernel_tests -o -name libcuda.so.1 \) -print0 |
-  LC_ALL=C sort -z | xargs -0 cat | sha256sum)
+inputs=$(cat "$kernels"/sm_*/*.ptx "$target/tests/kernel_tests" "$simulator/libcuda.so.1" | sha256sum)
 if [ "$inputs" = "$(cat "$target/tests/passed" 2>/dev/null)" ]; then
   echo "kernels: unchanged since their tests passed"
   exit

@@ -52,31 +52,31 @@ public final class LaunchLatency {
         }
         Files.writeString(Path.of(args[1]),
                 """
-                                # What Java adds to a prediction on a GPU
+                        # What Java adds to a prediction on a GPU
 
-                                Written by `benchmarks/launch-latency` on %s.
-                                **Against a driver that does nothing and returns at once (`benchmarks/stub/cuda.c`): the time of Java code and its native
-                                calls, not of a GPU.**
+                        Written by `benchmarks/launch-latency` on %s.
+                        **Against a driver that does nothing and returns at once (`benchmarks/stub/cuda.c`): the time of Java code and its native
+                        calls, not of a GPU.**
 
-                                ## One prediction
+                        ## One prediction
 
-                                From a text's token ids to a probability through `InferenceSession`: ids, positions and prefix sums into pinned memory, one
-                                `cuGraphLaunch` (which does both copies), `cuStreamSynchronize`, reading the result. MiniLM-L6 with three classes and a score.
+                        From a text's token ids to a probability through `InferenceSession`: ids, positions and prefix sums into pinned memory, one
+                        `cuGraphLaunch` (which does both copies), `cuStreamSynchronize`, reading the result. MiniLM-L6 with three classes and a score.
                         Bytes are those of the whole JVM, the harness included; the calling thread allocates none (`InferenceSessionAllocationTest`).
 
-                                | Tokens | Median, ns | p99, ns | Bytes allocated |
-                                |---:|---:|---:|---:|
-                                %s
+                        | Tokens | Median, ns | p99, ns | Bytes allocated |
+                        |---:|---:|---:|---:|
+                        %s
 
-                                ## One `cuLaunchKernel`
+                        ## One `cuLaunchKernel`
 
-                                Eleven arguments, those of the embedding kernel; the same driver for all, in one run. "Anew": written or made for every launch, as
-                                their values change; Nightjar writes them into memory laid out once.
+                        Eleven arguments, those of the embedding kernel; the same driver for all, in one run. "Anew": written or made for every launch, as
+                        their values change; Nightjar writes them into memory laid out once.
 
-                                | Caller | Median, ns | p99, ns | Bytes allocated |
-                                |---|---:|---:|---:|
-                                %s
-                                """
+                        | Caller | Median, ns | p99, ns | Bytes allocated |
+                        |---|---:|---:|---:|
+                        %s
+                        """
                         .formatted(Machine.description(), String.join("\n", predictions), String.join("\n", launches)));
     }
 
