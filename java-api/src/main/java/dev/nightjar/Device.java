@@ -9,8 +9,9 @@ import java.util.Set;
  * Where a model runs.
  *
  * <p>Who computes the matrix products of {@code cuda} is said by the system property {@code nightjar.cuda.gemm} or the
- * environment variable {@code NIGHTJAR_CUDA_GEMM}: {@code auto}, which is the first available of {@code cublaslt},
- * {@code jcublas} and {@code nightjar}, or one of these, which is then used or refused.
+ * environment variable {@code NIGHTJAR_CUDA_GEMM}: {@code auto}, which is {@code nightjar} for few tokens and the first
+ * available of {@code cublaslt}, {@code jcublas} and {@code nightjar} for more, or one of these, which is then used or
+ * refused.
  *
  * @param backend {@code auto} for the fastest backend that is available, or the name of one, which is then used or
  *         refused, never replaced

@@ -1,6 +1,7 @@
 package dev.nightjar.backend.cuda;
 
 import dev.nightjar.UnavailableException;
+import dev.nightjar.backend.Activation;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,7 +11,7 @@ import java.util.stream.Collectors;
 
 /** The providers of products there are, and the choice among them. */
 final class GemmProviders {
-    /** The first that is available. */
+    /** {@link ByRows}. */
     static final String AUTO = "auto";
     /** {@link CublasLt}. */
     static final String CUBLASLT = "cublaslt";
@@ -30,10 +31,10 @@ final class GemmProviders {
     private record Entry(String name, Function<CudaContext, GemmProvider> load) {
     }
 
-    /**
-     * In the order of {@link #AUTO}: NVIDIA tunes its library for every GPU, while Nightjar's own kernels, which take
-     * fewer launches, were never timed on one.
-     */
+    /** Up to how many rows a product is a matter of launches and of reading the weight once; not measured yet. */
+    static final int FEW_ROWS = 128;
+
+    /** In the order of {@link #AUTO}. */
     private static final List<Entry> ENTRIES = List.of(new Entry(CUBLASLT, CublasLt::load),
             new Entry(JCUBLAS, GemmProviders::jcublas), new Entry(NIGHTJAR, context -> new Own()));
 
@@ -60,6 +61,54 @@ final class GemmProviders {
         @Override
         public void close() {
             // Everything belongs to the backend.
+        }
+    }
+
+    /**
+     * Nightjar's kernels for few rows, where fewer launches count, and a library, which NVIDIA tunes for every GPU, for
+     * more.
+     */
+    private record ByRows(GemmProvider many) implements GemmProvider {
+        @Override
+        public String name() {
+            return many.name();
+        }
+
+        @Override
+        public String description() {
+            return NIGHTJAR + " up to " + FEW_ROWS + " rows, beyond " + many.description();
+        }
+
+        @Override
+        public CudaGemm open(Site site) {
+            CudaGemm own = new NightjarGemm(site);
+            CudaGemm library = many.open(site);
+            return new CudaGemm() {
+                private CudaGemm of(Product product) {
+                    return product.rows() <= FEW_ROWS ? own : library;
+                }
+
+                @Override
+                public void linear(Product product, Activation activation) {
+                    of(product).linear(product, activation);
+                }
+
+                @Override
+                public void linearResidualLayerNorm(Product product, long sum, long residual, long gamma, long beta) {
+                    of(product).linearResidualLayerNorm(product, sum, residual, gamma, beta);
+                }
+
+                @Override
+                public void close() {
+                    library.close();
+                    own.close();
+                }
+            };
+        }
+
+        @Override
+        public void close() {
+            many.close();
         }
     }
 
@@ -94,7 +143,8 @@ final class GemmProviders {
      */
     static GemmProvider load(String name, CudaContext context) {
         if (name.equals(AUTO)) {
-            return first(context);
+            GemmProvider first = first(context);
+            return first.name().equals(NIGHTJAR) ? first : new ByRows(first);
         }
         for (Entry entry : ENTRIES) {
             if (entry.name.equals(name)) {

@@ -23,6 +23,7 @@ import java.lang.foreign.MemorySegment;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -170,13 +171,14 @@ class CudaForwardPassTest {
 
     /** Nightjar's products do what follows them in the same launch; those of the libraries cannot. */
     @ParameterizedTest
-    @CsvSource({GemmProviders.NIGHTJAR + ",5", GemmProviders.CUBLASLT + ",8", GemmProviders.JCUBLAS + ",9"})
-    void launchesOfOnePrediction(String gemm, int perLayer) throws IOException {
+    @CsvSource({GemmProviders.NIGHTJAR + ",1,5", GemmProviders.CUBLASLT + ",1,8", GemmProviders.JCUBLAS + ",1,9",
+            GemmProviders.AUTO + ",4,5", GemmProviders.AUTO + ",5,8"})
+    void launchesOfOnePrediction(String gemm, int texts, int perLayer) throws IOException {
         try (Backend backend = simulator.backend(gemm, false);
                 Model model = new Model(backend);
-                ForwardPass pass = ForwardPass.of(model.network, 1, 128, 8)) {
+                ForwardPass pass = ForwardPass.of(model.network, 1, 256, 8)) {
             simulator.clear();
-            run(model, pass, sequences(List.of(17), 1));
+            run(model, pass, sequences(Collections.nCopies(texts, 32), 1));
             assertThat(simulator.launches()).isEqualTo(perLayer * model.config.layers() + 2);
             assertThat(simulator.calls("cuMemcpyHtoDAsync_v2")).isEqualTo(1);
             assertThat(simulator.calls("cuMemcpyDtoHAsync_v2")).isEqualTo(1);

@@ -64,8 +64,9 @@ class GemmProvidersTest {
             new Shape(17, 17, 33, 19), new Shape(129, 97, 64, 128));
 
     static Stream<Object[]> providersAndTypes() {
-        return NAMES.stream().flatMap(name -> Stream.of(DType.F32, DType.F16, DType.BF16)
-                .map(type -> new Object[]{name, type}));
+        return Stream.concat(NAMES.stream(), Stream.of(GemmProviders.AUTO))
+                .flatMap(name -> Stream.of(DType.F32, DType.F16, DType.BF16)
+                        .map(type -> new Object[]{name, type}));
     }
 
     @ParameterizedTest
@@ -265,13 +266,14 @@ class GemmProvidersTest {
     // ---- the choice
 
     @Test
-    void autoTakesTheFirstThatIsThere() {
+    void autoTakesTheFirstLibraryThatIsThereForManyRows() {
         simulator.assumeSimulated();
         try (CudaContext context = context()) {
-            assertThat(load(GemmProviders.AUTO, context)).isEqualTo(
+            String few = "nightjar up to 128 rows, beyond ";
+            assertThat(load(GemmProviders.AUTO, context)).isEqualTo(few +
                     "cublaslt 12.0.0 (" + CudaSimulator.file("libcublasLt.so.12") + ")");
             System.setProperty(CublasLt.LIBRARY_PROPERTY, "missing-cublaslt");
-            assertThat(load(GemmProviders.AUTO, context)).isEqualTo(
+            assertThat(load(GemmProviders.AUTO, context)).isEqualTo(few +
                     "jcublas 12.6.0 with cuBLAS 12.0.0 (" + CudaSimulator.file("libcublas.so.12") + ")");
             System.setProperty(JCublas.LIBRARY_PROPERTY, "missing-cublas");
             assertThat(load(GemmProviders.AUTO, context)).isEqualTo("nightjar");
@@ -348,7 +350,7 @@ class GemmProvidersTest {
         System.setProperty(CublasLt.LIBRARY_PROPERTY, "missing-cublaslt");
         try (CudaBackend backend = new CudaBackend(0, GemmProviders.AUTO, true)) {
             Map<String, String> details = backend.details();
-            assertThat(details.get("matrix products")).startsWith("jcublas 12.6.0");
+            assertThat(details.get("matrix products")).contains("beyond jcublas 12.6.0");
             assertThat(details.get("cublaslt")).startsWith("not available: no cuBLASLt").contains("missing-cublaslt");
             assertThat(details).containsEntry("nightjar", "available").doesNotContainKey("jcublas");
         }
@@ -362,7 +364,7 @@ class GemmProvidersTest {
         simulator.assumeSimulated();
         assertThat(child(entry -> !entry.contains("/org/jcuda/"), System.getProperty("java.io.tmpdir")))
                 .contains("jcublas: no JCublas2: org.jcuda:jcublas 12.6.0 is not on the class path\n")
-                .contains("auto: cublaslt 12.0.0");
+                .contains("beyond cublaslt 12.0.0");
     }
 
     @Test
