@@ -80,15 +80,14 @@ public final class DaoReport {
                     : c.worse()
                             ? "DAO is worse than 0.5/0.5"
                             : "DAO and 0.5/0.5 are not told apart";
+            double unit = Math.abs(paired.controlMean());
             return String.format(Locale.ROOT,
-                    "%s: %s. Mean %s against %s over %d seeds, that is %s; difference %s, 95 %% interval %s to %s,"
-                            + " p %s, effect size d_z %s, %d of"
-                            + " %d seeds better. The paper reports %s.",
+                    "%s: %s. Mean %s against %s over %d seeds, that is %s (95 %% interval %s to %s; p %s; effect size"
+                            + " d_z %s; %d of %d seeds better). The paper reports %s.",
                     Labels.metric(metric), verdict, digits(paired.treatmentMean()), digits(paired.controlMean()),
-                    paired.pairs(), Numbers.signedPercent(2).apply(paired.relativeDifference()),
-                    digits(difference.value()), digits(difference.low()), digits(difference.high()),
-                    Numbers.P.apply(difference.p()), Numbers.fixed(2).apply(paired.cohenDz()), better,
-                    paired.pairs(), paper);
+                    paired.pairs(), percent(paired.relativeDifference()), percent(difference.low() / unit),
+                    percent(difference.high() / unit), Numbers.P.apply(difference.p()),
+                    Numbers.fixed(2).apply(paired.cohenDz()), better, paired.pairs(), paper);
         }).orElse(
                 Labels.metric(metric) + ": DAO and 0.5/0.5 share fewer than two completed seeds; nothing can be"
                         + " said.");
@@ -98,6 +97,10 @@ public final class DaoReport {
     private long losses(String metric) {
         return comparison.pairs(DAO, run -> run.metric(metric)).values().stream().filter(pair -> pair[0] < pair[1])
                 .count();
+    }
+
+    private static String percent(double value) {
+        return Numbers.signedPercent(2).apply(value);
     }
 
     private static String digits(double value) {
@@ -178,6 +181,8 @@ public final class DaoReport {
                     new Column("low", "95 % from", Numbers.significant(3)),
                     new Column("high", "to", Numbers.significant(3)),
                     new Column("relative", "Relative", Numbers.signedPercent(2)),
+                    new Column("relative_low", "95 % from", Numbers.signedPercent(2)),
+                    new Column("relative_high", "to", Numbers.signedPercent(2)),
                     new Column("t", "t", Numbers.fixed(2)),
                     new Column("p", "p", Numbers.P), new Column("holm_p", "p, Holm", Numbers.P),
                     new Column("wilcoxon_p", "p, Wilcoxon", Numbers.P), new Column("cohen_dz", "d_z", Numbers.fixed(2)),
@@ -187,7 +192,7 @@ public final class DaoReport {
                 PairedComparison paired = c.paired();
                 Estimate d = paired.difference();
                 table.row(c.weighting(), paired.pairs(), d.value(), d.low(), d.high(), paired.relativeDifference(),
-                        d.t(),
+                        d.low() / Math.abs(paired.controlMean()), d.high() / Math.abs(paired.controlMean()), d.t(),
                         d.p(), c.holm(), paired.wilcoxonP(), paired.cohenDz(), paired.hedgesGz(), paired.wins(),
                         c.better() ? "better" : c.worse() ? "worse" : "not told apart");
             }

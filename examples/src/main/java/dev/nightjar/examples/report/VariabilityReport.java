@@ -18,9 +18,11 @@ import dev.nightjar.study.VariabilityAnalysis.Fit;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 
 /** The report of a variability study: how learning rate, batch size and epochs move what is measured (arXiv 2501.00241). */
 public final class VariabilityReport {
@@ -108,9 +110,26 @@ public final class VariabilityReport {
                 : "Of the paper's " + replications.size() + " findings that these runs can answer, " + agree
                         + " hold here as average effects. ";
         report.key(String.format(Locale.ROOT,
-                "%d runs of %d configurations. %s%s is expected to be best at %s: %.4f, 95 %% interval %.4f to %.4f.",
+                "%d runs of %d configurations. %s%s is expected to be best at %s: %.4f, 95 %% interval %.4f to %.4f."
+                        + " The runs do not tell from it: %s.",
                 analysis.observations().size(), configurations(), findings, Labels.metric(response),
-                shown(recommendation.best()), expected.value(), expected.low(), expected.high()));
+                shown(recommendation.best()), expected.value(), expected.low(), expected.high(),
+                region(recommendation)));
+    }
+
+    private static String region(Recommendation recommendation) {
+        List<Hyperparameters> region = recommendation.region().stream().map(setting -> setting.hyperparameters())
+                .toList();
+        return "learning rates " + range(region, Hyperparameters::learningRate) + ", batch sizes "
+                + range(region, Hyperparameters::batchSize) + ", epochs " + range(region, Hyperparameters::epochs)
+                + (region.size() == 1 ? "" : ", though not in every combination");
+    }
+
+    private static String range(List<Hyperparameters> region, ToDoubleFunction<Hyperparameters> setting) {
+        DoubleSummaryStatistics values = region.stream().mapToDouble(setting).summaryStatistics();
+        return values.getMin() == values.getMax()
+                ? Numbers.setting(values.getMin())
+                : Numbers.setting(values.getMin()) + " to " + Numbers.setting(values.getMax());
     }
 
     private long configurations() {

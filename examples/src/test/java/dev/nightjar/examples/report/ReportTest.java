@@ -175,9 +175,28 @@ class ReportTest {
     @Test
     void theDaoReportSaysPlainlyWhoWins() {
         String text = DaoReport.of(IDENTITY, SyntheticRuns.dao()).markdown();
-        assertThat(text).contains("MSE: DAO beats 0.5/0.5.", "5 of 5 seeds better. The paper reports -15.58 %.",
+        assertThat(text).contains("MSE: DAO beats 0.5/0.5.", "5 of 5 seeds better). The paper reports -15.58 %.",
                 "Accuracy: DAO and 0.5/0.5 are not told apart.", "35 completed runs of 7 weightings; 1 diverged",
                 "weighting=dwa seed=1");
+    }
+
+    @Test
+    void theStatementsNumbersAreTheTables() {
+        Report report = DaoReport.of(IDENTITY, SyntheticRuns.dao());
+        List<String> lines = report.tables().get("comparison_mse.csv").lines().toList();
+        List<String> header = Arrays.asList(lines.get(0).split(",", -1));
+        List<String> dao = Arrays.asList(lines.get(1).split(",", -1));
+        assertThat(dao.getFirst()).isEqualTo("dao");
+        Matcher statement = Pattern
+                .compile("MSE: .* that is (\\S+) % \\(95 % interval (\\S+) % to (\\S+) %; .* d..z (\\S+);.*")
+                .matcher(report.markdown().lines().filter(line -> line.startsWith("MSE: ")).findFirst().orElseThrow());
+        assertThat(statement.matches()).isTrue();
+        List<String> columns = List.of("relative", "relative_low", "relative_high", "cohen_dz");
+        for (int i = 0; i < columns.size(); i++) {
+            double exact = Double.parseDouble(dao.get(header.indexOf(columns.get(i)))) * (i < 3 ? 100 : 1);
+            assertThat(Double.parseDouble(statement.group(i + 1))).as(columns.get(i)).isCloseTo(exact,
+                    Offset.offset(0.00501));
+        }
     }
 
     @Test
