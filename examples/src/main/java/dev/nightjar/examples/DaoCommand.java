@@ -37,8 +37,7 @@ final class DaoCommand implements Callable<Integer> {
         Map<String, List<String>> grid = Map.of("weighting", weightings == null ? allWeightings() : weightings);
         return options.run(settings -> StudyPlan.grid(
                 settings.toBuilder().learningRate(learningRate).batchSize(batchSize).epochs(epochs).build(), grid,
-                seeds))
-                .isPresent() ? 0 : Nightjar.INTERRUPTED;
+                seeds)) ? 0 : Nightjar.INTERRUPTED;
     }
 
     private static List<String> allWeightings() {

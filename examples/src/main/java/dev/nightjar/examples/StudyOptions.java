@@ -7,11 +7,8 @@ import dev.nightjar.SentimentModel;
 import dev.nightjar.TrainingConfig;
 import dev.nightjar.study.Study;
 import dev.nightjar.study.StudyPlan;
-import dev.nightjar.study.StudyRun;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Optional;
 import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.Mixin;
@@ -68,11 +65,11 @@ final class StudyOptions {
     private DeviceOptions device;
 
     /**
-     * Makes the runs of a plan, showing how far it is; empty if it was interrupted.
+     * Makes the runs of a plan, showing how far it is, and writes the report; false if it was interrupted.
      *
      * @param planner makes the plan of the settings that the studies share; refuses by {@link IllegalArgumentException}
      */
-    Optional<List<StudyRun>> run(Function<TrainingConfig, StudyPlan> planner) throws IOException {
+    boolean run(Function<TrainingConfig, StudyPlan> planner) throws IOException {
         CommandLine command = spec.commandLine();
         StudyPlan plan;
         try {
@@ -87,15 +84,15 @@ final class StudyOptions {
             Study study = new Study(plan, seed -> model(split.training(), seed), split.training(), split.validation())
                     .workers(workers).lossBound(lossBound).listener(progress);
             try (Interruption _ = new Interruption(study::requestStop)) {
-                List<StudyRun> runs = study.run(output);
-                int missing = plan.runs().size() - runs.size();
+                int missing = plan.runs().size() - study.run(output).size();
                 if (missing > 0) {
                     progress.line(missing + " runs are left; go on with the same command");
-                    return Optional.empty();
+                    return false;
                 }
-                return Optional.of(runs);
             }
         }
+        StudyReportCommand.writeAfterStudy(output, command);
+        return true;
     }
 
     private Dataset.Split data() throws IOException {

@@ -34,6 +34,6 @@ final class VariabilityCommand implements Callable<Integer> {
         grid.put("learning_rate", learningRates);
         grid.put("batch_size", batchSizes);
         grid.put("epochs", epochs);
-        return options.run(settings -> StudyPlan.grid(settings, grid, seeds)).isPresent() ? 0 : Nightjar.INTERRUPTED;
+        return options.run(settings -> StudyPlan.grid(settings, grid, seeds)) ? 0 : Nightjar.INTERRUPTED;
     }
 }

@@ -85,7 +85,7 @@ class CommandLineTest {
     @Test
     void helpAndVersionArePrinted() {
         for (String command : List.of("classify", "train", "evaluate", "convert", "study variability", "study dao",
-                "doctor")) {
+                "study report", "study regress", "doctor")) {
             Result help = run((command + " --help").split(" "));
             assertThat(help.exitCode).isZero();
             assertThat(help.out).contains("Usage: nightjar " + command, "Exit codes:", "130");
@@ -284,6 +284,7 @@ class CommandLineTest {
         assertThat(first.exitCode).as(first.err).isZero();
         assertThat(first.err).contains("8 runs, of which 0 are in the journal",
                 "learning_rate=0.003 batch_size=16 epochs=2 seed=3: accuracy", "ETA", "run 8/8");
+        assertThat(first.err).contains("no report: accuracy: 8 runs for a regression with 10 terms");
         List<String> table = Files.readAllLines(output.resolve("runs.csv"));
         assertThat(table).hasSize(9).element(1).asString().startsWith("0.001,8,1,3,completed,5,0.");
 
@@ -311,6 +312,9 @@ class CommandLineTest {
                 "pearson");
         assertThat(table.subList(1, 7)).extracting(row -> row.substring(0, row.indexOf(",completed,")))
                 .containsExactly("constant,1", "constant,2", "dao,1", "dao,2", "regression,1", "regression,2");
+        assertThat(result.out).contains("report.html");
+        assertThat(output.resolve("report.md")).content().contains("Accuracy: DAO ", " over 2 seeds",
+                "6 completed runs of 3 weightings");
     }
 
     @Test

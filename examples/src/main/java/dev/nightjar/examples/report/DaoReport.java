@@ -63,7 +63,7 @@ public final class DaoReport {
     private void statement() {
         report.key(verdict("mse", "-15.58 %")).key(verdict("accuracy", "+1.24 %"));
         report.paragraph(
-                "The paper compares with earlier work, on its own data and a larger model; here both sides are the"
+                "The paper compares with earlier work, on its own data; here both sides are the"
                         + " same model, data,"
                         + " steps and seeds, and only the weighting of the two tasks differs. Constant weights of"
                         + " 0.5 and 0.5 are the fair control, as"
