@@ -65,7 +65,7 @@ public final class GpuLatency {
     }
 
     private static ChainedOptionsBuilder options(Device.Status cuda, boolean brief) {
-        List<String> providers = new ArrayList<>(PROVIDERS);
+        List<String> providers = new ArrayList<>(brief ? List.of("nightjar") : PROVIDERS);
         providers.removeIf(name -> cuda.details().getOrDefault(name, "").startsWith("not available"));
         ChainedOptionsBuilder options = new OptionsBuilder().include(PredictionBenchmark.class.getName())
                 .param("precision", cuda.precisions().stream().map(Precision::name).toArray(String[]::new))
@@ -75,7 +75,7 @@ public final class GpuLatency {
             options.jvmArgsAppend("-D" + LIBRARY + "=" + library);
         }
         return brief
-                ? options.param("batch", "1x16").param("gemm", "nightjar").warmupIterations(0).measurementIterations(1)
+                ? options.param("batch", "1x16").warmupIterations(0).measurementIterations(1)
                         .measurementTime(TimeValue.milliseconds(1))
                 : options;
     }
