@@ -70,17 +70,20 @@ class StudyJournalTest {
         write(run("a", 1), run("b", 1), DIVERGED);
         byte[] whole = Files.readAllBytes(file);
         int lines = 0;
-        int fromNewline = 0;
+        int wholeLines = 0;
+        int headerLength = Files.readAllLines(file).getFirst().getBytes(StandardCharsets.UTF_8).length + 1;
         for (int length = 0; length <= whole.length; length++) {
-            boolean newline = length > 0 && whole[length - 1] == '\n';
-            lines += newline ? 1 : 0;
-            fromNewline = newline ? 0 : fromNewline + 1;
-            if (fromNewline > 2 && length % 5 != 0 && length < whole.length - 1) {
+            if (length > 0 && whole[length - 1] == '\n') {
+                lines++;
+                wholeLines = length;
+            }
+            if (length - wholeLines > 2 && length % 5 != 0 && length < whole.length - 1) {
                 continue;
             }
             Files.write(file, Arrays.copyOf(whole, length));
             List<StudyRun> runs = open();
             assertThat(runs).as("cut after %d bytes", length).hasSize(Math.max(0, lines - 1));
+            assertThat(file).hasBinaryContent(Arrays.copyOf(whole, Math.max(wholeLines, headerLength)));
             StudyRun[] rest = List.of(run("a", 1), run("b", 1), DIVERGED).stream()
                     .filter(run -> !runs.contains(run)).toArray(StudyRun[]::new);
             write(rest);
