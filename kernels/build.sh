@@ -6,7 +6,8 @@
 #
 # Why these architectures: 75 is the oldest that this nvcc knows (T4, RTX 20); 80 brings cp.async and bfloat16 (A100); 86 (A10, RTX 30), 89
 # (L4, L40, RTX 40), 90 (H100, H200), 100 (B200) and 120 (RTX 50, RTX PRO) are what people have: machine code runs only on its own major
-# version, from its own minor version on. PTX of the lowest serves whatever lies between, PTX of the highest whatever comes after.
+# version, from its own minor version on. PTX serves what lies between: that of 80 where it can, as 75's lacks the kernels in bfloat16; and
+# PTX of the highest serves whatever comes after.
 # Fat binaries are not compressed: the jar is.
 # PTX 80 and 90 stand beside 75 in the default build because the sources differ from 80 on and compilers do for 90.
 #
@@ -17,7 +18,7 @@ readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly SOURCES=$HERE/src
 readonly PTX_ARCHITECTURES="75 80 90"
 readonly RELEASE_ARCHITECTURES="75 80 86 89 90 100 120"
-readonly RELEASE_PTX="75 120"
+readonly RELEASE_PTX="75 80 120"
 readonly OPERATIONS="embedding layernorm bias gemm attention heads"
 readonly FLAGS="-std=c++17 -O3 -Werror all-warnings"
 
