@@ -63,11 +63,9 @@ public final class DaoReport {
     private void statement() {
         report.key(verdict("mse", "-15.58 %")).key(verdict("accuracy", "+1.24 %"));
         report.paragraph(
-                "The paper compares with earlier work, on its own data; here both sides are the"
-                        + " same model, data,"
+                "The paper compares with earlier work, on its own data; here both sides are the same model, data,"
                         + " steps and seeds, and only the weighting of the two tasks differs. Constant weights of"
-                        + " 0.5 and 0.5 are the fair control, as"
-                        + " DAO's task weights add up to 1.");
+                        + " 0.5 and 0.5 are the fair control, as DAO's task weights add up to 1.");
     }
 
     private String verdict(String metric, String paper) {
@@ -82,8 +80,8 @@ public final class DaoReport {
                             : "DAO and 0.5/0.5 are not told apart";
             double unit = Math.abs(paired.controlMean());
             return String.format(Locale.ROOT,
-                    "%s: %s. Mean %s against %s over %d seeds, that is %s (95 %% interval %s to %s; p %s; effect size"
-                            + " d_z %s; %d of %d seeds better). The paper reports %s.",
+                    "%s: %s. Mean %s against %s over %d seeds, that is %s (95 %% interval %s to %s; p %s; effect"
+                            + " size d_z %s; %d of %d seeds better). The paper reports %s.",
                     Labels.metric(metric), verdict, digits(paired.treatmentMean()), digits(paired.controlMean()),
                     paired.pairs(), percent(paired.relativeDifference()), percent(difference.low() / unit),
                     percent(difference.high() / unit), Numbers.P.apply(difference.p()),
@@ -199,9 +197,8 @@ public final class DaoReport {
             tables.add(table);
         }
         report.section("Compared with 0.5/0.5, seed by seed").figure(
-                "Differences from the control with the same seed: mean and 95 % interval, a small dot for each"
-                        + " seed. The dashed line is no"
-                        + " difference.",
+                "Differences from the control with the same seed: mean and 95 % interval, a small dot for each seed."
+                        + " The dashed line is no difference.",
                 numbers, false, charts);
         tables.forEach(report::table);
     }
@@ -403,9 +400,8 @@ public final class DaoReport {
 
     private void costs() {
         Table table = new Table("cost_per_step",
-                "What a training step takes: median of each run's steps by the clock, and mean processor time of"
-                        + " the worker's thread; means over"
-                        + " the seeds. The difference is paired with 0.5/0.5.",
+                "What a training step takes: median of each run's steps by the clock, and mean processor time of the"
+                        + " worker's thread; means over the seeds. The difference is paired with 0.5/0.5.",
                 Column.text("weighting", "Weighting"), new Column("step_ms", "Step, ms", Numbers.fixed(1)),
                 new Column("step_ms_margin", "± 95 %", Numbers.fixed(1)),
                 new Column("step_cpu_ms", "Processor, ms", Numbers.fixed(1)),
@@ -422,8 +418,8 @@ public final class DaoReport {
         }
         report.section("Cost of a step").table(table)
                 .paragraph(
-                        "A weighting that trains one task alone computes one head only. Times by the clock depend"
-                                + " on what else the machine did.");
+                        "A weighting that trains one task alone computes one head only. Times by the clock depend on"
+                                + " what else the machine did.");
     }
 
     private Estimate cost(String weighting, String name) {
@@ -432,18 +428,15 @@ public final class DaoReport {
 
     private void method() {
         report.section("Method").bullets(List.of(
-                "Runs of one seed share the order of the rows, dropout and new heads; differences are taken within"
-                        + " a seed, and their interval is"
-                        + " Student's with one degree of freedom less than seeds.",
+                "Runs of one seed share the order of the rows, dropout and new heads; differences are taken within a"
+                        + " seed, and their interval is Student's with one degree of freedom less than seeds.",
                 "d_z is the mean difference by the standard deviation of the differences; g_z the same without its"
-                        + " bias in small samples. Large"
-                        + " values mean a difference that is steady over the seeds, not one that is large.",
+                        + " bias in small samples. Large values mean a difference that is steady over the seeds, not"
+                        + " one that is large.",
                 "Holm's correction is over the weightings compared in a metric. The signed rank test is exact; with"
-                        + " 5 seeds its p cannot be below"
-                        + " 0.0625, with 6 not below 0.031.",
+                        + " 5 seeds its p cannot be below 0.0625, with 6 not below 0.031.",
                 "Seeds vary initial heads, order and dropout. They do not vary the data: an interval says what"
-                        + " another seed would give on the same"
-                        + " rows, not what other texts would.",
+                        + " another seed would give on the same rows, not what other texts would.",
                 "DAO's data weights and the gradients its task weights compare are our reconstruction of the paper;"
                         + " see Weighting.Dao."));
     }

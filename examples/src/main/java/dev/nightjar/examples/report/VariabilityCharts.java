@@ -43,9 +43,9 @@ final class VariabilityCharts {
             row.forEach(chart -> charts.add(chart.svg()));
         }
         report.section("Main effects").figure(
-                "Mean response of the runs at every setting tried (dots), and what the regression expects on"
-                        + " average over the runs, had they all"
-                        + " that setting (line; band: 95 % interval, HC3). Panels of a response share their scale.",
+                "Mean response of the runs at every setting tried (dots), and what the regression expects on average"
+                        + " over the runs, had they all that setting (line; band: 95 % interval, HC3). Panels of a"
+                        + " response share their scale.",
                 numbers, false, charts);
     }
 
@@ -193,9 +193,9 @@ final class VariabilityCharts {
             charts.add(region(recommendation));
         }
         report.figure(
-                "The region: for every batch size and number of epochs, the learning rates that the runs do not"
-                        + " tell from the best (bars), and the"
-                        + " best (dot). No bar: the runs tell all of them from the best.",
+                "The region: for every batch size and number of epochs, the learning rates that the runs do not tell"
+                        + " from the best (bars), and the best (dot). No bar: the runs tell all of them from the"
+                        + " best.",
                 grid, true, charts);
     }
 
@@ -241,8 +241,7 @@ final class VariabilityCharts {
         List<String> charts = analysis.responses().stream().map(response -> forest(response, numbers)).toList();
         report.figure(
                 "Coefficients in coded units (each predictor from −1, the least tried, to +1, the most) with 95 %"
-                        + " intervals: HC3 in colour,"
-                        + " classical in grey below. Filled: significant at 5 % by HC3.",
+                        + " intervals: HC3 in colour, classical in grey below. Filled: significant at 5 % by HC3.",
                 numbers, true, charts);
     }
 
@@ -342,8 +341,7 @@ final class VariabilityCharts {
         }
         report.section("Training loss").figure(
                 "Loss of the training batches, mean over the runs of a learning rate (at the lines' ends) and batch"
-                        + " size, whatever their epochs"
-                        + " and seed.",
+                        + " size, whatever their epochs and seed.",
                 numbers, true, charts);
     }
 }

@@ -147,9 +147,9 @@ public final class VariabilityReport {
             return;
         }
         Table table = new Table("paper_findings",
-                "The p-values that arXiv 2501.00241 reports, beside those of the same terms here. The average"
-                        + " effect is the slope along the"
-                        + " predictor, averaged over the runs (HC3 errors); a product has none.",
+                "The p-values that arXiv 2501.00241 reports, beside those of the same terms here. The average effect"
+                        + " is the slope along the predictor, averaged over the runs (HC3 errors); a product has"
+                        + " none.",
                 Column.text("term", "Term"), Column.text("response", "Response"), Column.text("analysis", "Analysis"),
                 new Column("paper_p", "Paper's p", Numbers.P),
                 new Column("coefficient", "Coefficient here", Numbers.significant(3)),
@@ -168,13 +168,11 @@ public final class VariabilityReport {
         report.section("The paper's findings").table(table)
                 .paragraph(
                         "Agreement means significant at 5 % where the paper is, and in the paper's direction where"
-                                + " we know it (higher"
-                                + " learning rate, lower loss). The paper looked at published models, whose"
-                                + " settings their authors had chosen; here the"
-                                + " settings were set. A linear term alone is the slope where the predictors are 0"
-                                + " (absolute: learning rate 1, batch"
-                                + " size 0, no epochs) or at the baseline (relative). The average effect is the one"
-                                + " to read.");
+                                + " we know it (higher learning rate, lower loss). The paper looked at published"
+                                + " models, whose settings their authors had chosen; here the settings were set. A"
+                                + " linear term alone is the slope where the predictors are 0 (absolute: learning"
+                                + " rate 1, batch size 0, no epochs) or at the baseline (relative). The average"
+                                + " effect is the one to read.");
     }
 
     private static String verdict(Replication replication) {
@@ -214,14 +212,13 @@ public final class VariabilityReport {
         report.section("Recommended region").table(table);
         charts.region(recommendations);
         report.paragraph(
-                "The region holds every setting whose expectation does not differ significantly from the"
-                        + " best one's (delta method, HC3,"
-                        + " 95 %, each by itself). As the best was chosen by the same runs, the region is a"
-                        + " little small: the last column of the"
-                        + " table says in what part of " + Recommendation.REPLICATES
+                "The region holds every setting whose expectation does not differ significantly from the best one's"
+                        + " (delta method, HC3, 95 %, each by itself). As the best was chosen by the same runs, the"
+                        + " region is a little small: the last column of the table says in what part of "
+                        + Recommendation.REPLICATES
                         + " replicates of a wild bootstrap (seed " + BOOTSTRAP_SEED
-                        + ") the best setting lay within it. A best setting at the edge means that more, or"
-                        + " less, than was tried may be better.");
+                        + ") the best setting lay within it. A best setting at the edge means that more, or less,"
+                        + " than was tried may be better.");
     }
 
     private void coefficients() {
@@ -304,11 +301,9 @@ public final class VariabilityReport {
                 "The relative analysis measures the predictors from the baseline's settings ("
                         + shown(analysis.baseline())
                         + ") and the response from the mean of the baseline's runs. That moves the origin and"
-                        + " nothing else: intercept and linear"
-                        + " terms, with their p-values, are about another point of the same surface. R², adjusted"
-                        + " R², F, the squares, the"
-                        + " products, residuals, predictions and slopes at any setting are the same. A finding that"
-                        + " one analysis has and"
+                        + " nothing else: intercept and linear terms, with their p-values, are about another point"
+                        + " of the same surface. R², adjusted R², F, the squares, the products, residuals,"
+                        + " predictions and slopes at any setting are the same. A finding that one analysis has and"
                         + " the other has not is about the origin, not about the models.")
                 .table(table);
     }
@@ -316,9 +311,8 @@ public final class VariabilityReport {
     private void partialEffects() {
         Table table = new Table("partial_effects",
                 "Slopes of the expected response along each predictor: averaged over the runs, and at the baseline"
-                        + " (HC3). Learning rate: per decade."
-                        + " The F test asks whether any term with the predictor matters; neither depends on the"
-                        + " origin.",
+                        + " (HC3). Learning rate: per decade. The F test asks whether any term with the predictor"
+                        + " matters; neither depends on the origin.",
                 Column.text("response", "Response"), Column.text("predictor", "Predictor"),
                 new Column("average", "Average slope", Numbers.significant(3)),
                 new Column("low", "95 % from", Numbers.significant(3)),
@@ -371,10 +365,9 @@ public final class VariabilityReport {
     private void method() {
         long seeds = analysis.observations().stream().map(Observation::seed).distinct().count();
         List<String> items = new ArrayList<>(List.of(
-                "Ordinary least squares of degree 2 in log10 of the learning rate, batch size and epochs:"
-                        + " intercept, three linear terms, three"
-                        + " squares, three products. Degree and terms of the paper are not known to us; this is our"
-                        + " reconstruction.",
+                "Ordinary least squares of degree 2 in log10 of the learning rate, batch size and epochs: intercept,"
+                        + " three linear terms, three squares, three products. Degree and terms of the paper are not"
+                        + " known to us; this is our reconstruction.",
                 "Classical errors assume equal variance; HC3 does not. p-values are two-sided, of t with runs less"
                         + " terms degrees of freedom.",
                 "Holm's and Benjamini and Hochberg's corrections are over the nine terms of all responses of an"
