@@ -307,9 +307,11 @@ public final class DaoReport {
                 .toList();
         report.section("Weights and gradient norms");
         pairCurves("task_weights", joint, "classification_weight", "regression_weight", "weight",
-                "Task weights over the run, mean over the seeds with 95 % interval.");
+                "Task weights over the run, mean over the seeds with 95 % interval.", true);
         pairCurves("gradient_norms", joint, "classification_norm", "regression_norm", "gradient norm",
-                "Norm of each task's gradient before its weight, where the weighting measures it.");
+                "Norm of each task's gradient before its weight, where the weighting measures it: of the"
+                        + " shared parameters, or of what both heads read, so that panels differ in scale.",
+                false);
     }
 
     private static Table curveTable(String name) {
@@ -325,15 +327,16 @@ public final class DaoReport {
 
     /** A panel for each weighting with the classification's and the regression's curve. */
     private void pairCurves(String name, List<String> shown, String classification, String regression, String unit,
-            String caption) {
+            String caption, boolean sameScale) {
         Table numbers = curveTable(name);
         List<String> curves = List.of(classification, regression);
         List<String> known = shown.stream().filter(w -> curves.stream().anyMatch(curve -> varies(w, curve))).toList();
-        Scale y = Scale.around(unit,
-                known.stream().flatMap(w -> curves.stream().flatMap(curve -> curve(w, curve).stream()))
-                        .flatMapToDouble(e -> DoubleStream.of(e.value(), e.low(), e.high())));
         List<String> charts = new ArrayList<>();
         for (String weighting : known) {
+            List<String> onAxis = sameScale ? known : List.of(weighting);
+            Scale y = Scale.around(unit,
+                    onAxis.stream().flatMap(w -> curves.stream().flatMap(c -> curve(w, c).stream()))
+                            .flatMapToDouble(e -> DoubleStream.of(e.value(), e.low(), e.high())));
             Chart chart = new Chart(weighting, caption, 330, 190, 66, Scale.between("part of the run", 0, 1), y);
             List<List<Estimate>> lines = curves.stream().map(curve -> curve(weighting, curve)).toList();
             for (int i = 0; i < lines.size(); i++) {
