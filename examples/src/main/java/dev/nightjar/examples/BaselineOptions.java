@@ -8,7 +8,10 @@ import picocli.CommandLine.TypeConversionException;
 
 /** What the relative regressions are measured from. */
 final class BaselineOptions {
-    @Option(names = "--baseline", paramLabel = "RATE,ROWS,EPOCHS", converter = HyperparametersConverter.class, defaultValue = "1e-5,32,3", description = "Learning rate, batch size and epochs that the relative regressions are measured from; one of the configurations that were run (default: the paper's, ${DEFAULT-VALUE}).")
+    @Option(names = "--baseline", paramLabel = "RATE,ROWS,EPOCHS", converter = HyperparametersConverter.class,
+            defaultValue = "1e-5,32,3",
+            description = "Learning rate, batch size and epochs that the relative regressions are measured from; one "
+                    + "of the configurations that were run (default: the paper's, ${DEFAULT-VALUE}).")
     private Hyperparameters baseline;
 
     Hyperparameters baseline() {

@@ -24,7 +24,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Predicts texts given as arguments, in a file or on standard input, in their order. */
-@Command(name = "classify", description = "Class and score of texts: arguments, or the lines of a file or of standard input.")
+@Command(name = "classify",
+        description = "Class and score of texts: arguments, or the lines of a file or of standard input.")
 final class ClassifyCommand implements Callable<Integer> {
     private static final int BATCH = 256;
 

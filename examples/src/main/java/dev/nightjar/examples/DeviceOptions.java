@@ -8,10 +8,15 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Where to compute. */
 final class DeviceOptions {
-    @Option(names = "--device", defaultValue = "auto", paramLabel = "BACKEND", completionCandidates = Backends.class, converter = DeviceConverter.class, description = "${COMPLETION-CANDIDATES}; auto is the fastest that is available (default: ${DEFAULT-VALUE}). NIGHTJAR_CUDA_GEMM in the environment says who multiplies for cuda: auto, cublaslt, jcublas or nightjar.")
+    @Option(names = "--device", defaultValue = "auto", paramLabel = "BACKEND", completionCandidates = Backends.class,
+            converter = DeviceConverter.class,
+            description = "${COMPLETION-CANDIDATES}; auto is the fastest that is available (default: "
+                    + "${DEFAULT-VALUE}). NIGHTJAR_CUDA_GEMM in the environment says who multiplies for cuda: auto, "
+                    + "cublaslt, jcublas or nightjar.")
     private Device device;
 
-    @Option(names = "--threads", paramLabel = "N", converter = PositiveConverter.class, description = "Threads to compute with (default: the processors of this machine).")
+    @Option(names = "--threads", paramLabel = "N", converter = PositiveConverter.class,
+            description = "Threads to compute with (default: the processors of this machine).")
     private Integer threads;
 
     Device device() {

@@ -11,9 +11,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ScopeType;
 
 /** The command line {@code nightjar}. */
-@Command(name = "nightjar", description = "Trains and runs DistilBERT for sentiment: a class and a score.", scope = ScopeType.INHERIT, mixinStandardHelpOptions = true, versionProvider = Versions.class, sortOptions = false, usageHelpAutoWidth = true, exitCodeListHeading = "%nExit codes:%n", exitCodeList = {
-        "0:done", "1:failed, the message on standard error says why",
-        "2:wrong arguments", "130:interrupted (Ctrl-C); training has saved a checkpoint"}, subcommands = {
+@Command(name = "nightjar", description = "Trains and runs DistilBERT for sentiment: a class and a score.",
+        scope = ScopeType.INHERIT, mixinStandardHelpOptions = true, versionProvider = Versions.class,
+        sortOptions = false, usageHelpAutoWidth = true, exitCodeListHeading = "%nExit codes:%n", exitCodeList = {
+                "0:done", "1:failed, the message on standard error says why",
+                "2:wrong arguments", "130:interrupted (Ctrl-C); training has saved a checkpoint"},
+        subcommands = {
                 ClassifyCommand.class, TrainCommand.class, EvaluateCommand.class, ConvertCommand.class,
                 StudyCommand.class, DoctorCommand.class})
 public final class Nightjar {

@@ -7,10 +7,12 @@ import picocli.CommandLine.Option;
 
 /** How to compute predictions, and where. */
 final class PredictionOptions {
-    @Option(names = "--max-length", paramLabel = "TOKENS", converter = DeviceOptions.PositiveConverter.class, description = "Cut texts after so many tokens (default: the model's positions).")
+    @Option(names = "--max-length", paramLabel = "TOKENS", converter = DeviceOptions.PositiveConverter.class,
+            description = "Cut texts after so many tokens (default: the model's positions).")
     private Integer maxLength;
 
-    @Option(names = "--precision", defaultValue = "float32", paramLabel = "TYPE", description = "${COMPLETION-CANDIDATES}; what a device offers, doctor says (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--precision", defaultValue = "float32", paramLabel = "TYPE",
+            description = "${COMPLETION-CANDIDATES}; what a device offers, doctor says (default: ${DEFAULT-VALUE}).")
     private Precision precision;
 
     @Mixin

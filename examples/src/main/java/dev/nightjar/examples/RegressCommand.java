@@ -14,7 +14,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** The variability study's regressions on a table of runs, whoever made them. */
-@Command(name = "regress", description = "Regresses what a table of runs measured on learning rate, batch size and epochs, and writes the variability study's report.")
+@Command(name = "regress",
+        description = "Regresses what a table of runs measured on learning rate, batch size and epochs, and writes "
+                + "the variability study's report.")
 final class RegressCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -23,22 +25,28 @@ final class RegressCommand implements Callable<Integer> {
     private Path csv;
 
     @Option(names = {"-o",
-            "--output"}, required = true, paramLabel = "FOLDER", description = "Where report.html, report.md and tables go.")
+            "--output"}, required = true, paramLabel = "FOLDER",
+            description = "Where report.html, report.md and tables go.")
     private Path output;
 
-    @Option(names = "--learning-rate", paramLabel = "COLUMN", defaultValue = "learning_rate", description = "Its column (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--learning-rate", paramLabel = "COLUMN", defaultValue = "learning_rate",
+            description = "Its column (default: ${DEFAULT-VALUE}).")
     private String learningRate;
 
-    @Option(names = "--batch-size", paramLabel = "COLUMN", defaultValue = "batch_size", description = "Its column (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--batch-size", paramLabel = "COLUMN", defaultValue = "batch_size",
+            description = "Its column (default: ${DEFAULT-VALUE}).")
     private String batchSize;
 
-    @Option(names = "--epochs", paramLabel = "COLUMN", defaultValue = "epochs", description = "Its column (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--epochs", paramLabel = "COLUMN", defaultValue = "epochs",
+            description = "Its column (default: ${DEFAULT-VALUE}).")
     private String epochs;
 
-    @Option(names = "--seed", paramLabel = "COLUMN", description = "The column that names runs whose errors may depend on each other (default: none).")
+    @Option(names = "--seed", paramLabel = "COLUMN",
+            description = "The column that names runs whose errors may depend on each other (default: none).")
     private String seed;
 
-    @Option(names = "--responses", paramLabel = "COLUMNS", split = ",", defaultValue = "accuracy,f1,loss", description = "What was measured; of \"loss\" less is better, of others more (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--responses", paramLabel = "COLUMNS", split = ",", defaultValue = "accuracy,f1,loss",
+            description = "What was measured; of \"loss\" less is better, of others more (default: ${DEFAULT-VALUE}).")
     private List<String> responses;
 
     @Mixin

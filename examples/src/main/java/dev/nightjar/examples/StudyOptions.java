@@ -24,38 +24,54 @@ final class StudyOptions {
     private CommandSpec spec;
 
     @Option(names = {"-m",
-            "--model"}, paramLabel = "MODEL", defaultValue = "minilm", description = "What every run starts from: minilm, bert-base, or a model folder (default: ${DEFAULT-VALUE}).")
+            "--model"}, paramLabel = "MODEL", defaultValue = "minilm",
+            description = "What every run starts from: minilm, bert-base, or a model folder (default: "
+                    + "${DEFAULT-VALUE}).")
     private String start;
 
     @Option(names = {"-d", "--data"}, required = true, paramLabel = "FILE", description = "Labelled texts to train on.")
     private Path data;
 
     @Option(names = {"-o",
-            "--output"}, required = true, paramLabel = "FOLDER", description = "Where journal, tables and report go; the same command goes on with what is there.")
+            "--output"}, required = true, paramLabel = "FOLDER",
+            description = "Where journal, tables and report go; the same command goes on with what is there.")
     private Path output;
 
-    @Option(names = "--validation", paramLabel = "FILE", description = "Labelled texts to measure on (default: part of the data).")
+    @Option(names = "--validation", paramLabel = "FILE",
+            description = "Labelled texts to measure on (default: part of the data).")
     private Path validation;
 
-    @Option(names = "--rows", paramLabel = "N", defaultValue = "1000", description = "Rows to train on, drawn from the data; 0, or more than there are, for all (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--rows", paramLabel = "N", defaultValue = "1000",
+            description = "Rows to train on, drawn from the data; 0, or more than there are, for all (default: "
+                    + "${DEFAULT-VALUE}).")
     private int rows;
 
-    @Option(names = "--validation-rows", paramLabel = "N", defaultValue = "500", description = "Rows to measure on, drawn from --validation, else held out of the data; 0 for all of --validation (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--validation-rows", paramLabel = "N", defaultValue = "500",
+            description = "Rows to measure on, drawn from --validation, else held out of the data; 0 for all of "
+                    + "--validation (default: ${DEFAULT-VALUE}).")
     private int validationRows;
 
-    @Option(names = "--data-seed", paramLabel = "N", defaultValue = "1", description = "Which rows are drawn (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--data-seed", paramLabel = "N", defaultValue = "1",
+            description = "Which rows are drawn (default: ${DEFAULT-VALUE}).")
     private long dataSeed;
 
-    @Option(names = "--max-length", paramLabel = "TOKENS", defaultValue = "128", description = "Cut texts after so many tokens (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--max-length", paramLabel = "TOKENS", defaultValue = "128",
+            description = "Cut texts after so many tokens (default: ${DEFAULT-VALUE}).")
     private int maxLength;
 
-    @Option(names = "--evaluate-every", paramLabel = "STEPS", defaultValue = "0", description = "Steps between evaluations; 0 for every epoch (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--evaluate-every", paramLabel = "STEPS", defaultValue = "0",
+            description = "Steps between evaluations; 0 for every epoch (default: ${DEFAULT-VALUE}).")
     private int evaluateEvery;
 
-    @Option(names = "--loss-bound", paramLabel = "LOSS", defaultValue = "50", description = "Abandon a run as diverged when class and score loss of a step together are above this (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--loss-bound", paramLabel = "LOSS", defaultValue = "50",
+            description = "Abandon a run as diverged when class and score loss of a step together are above this "
+                    + "(default: ${DEFAULT-VALUE}).")
     private double lossBound;
 
-    @Option(names = "--workers", paramLabel = "N", defaultValue = "1", converter = DeviceOptions.PositiveConverter.class, description = "Runs to make at the same time, each with --threads, else their share of the processors (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--workers", paramLabel = "N", defaultValue = "1",
+            converter = DeviceOptions.PositiveConverter.class,
+            description = "Runs to make at the same time, each with --threads, else their share of the processors "
+                    + "(default: ${DEFAULT-VALUE}).")
     private int workers;
 
     @Mixin

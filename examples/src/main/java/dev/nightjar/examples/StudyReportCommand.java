@@ -21,12 +21,15 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Writes the report of a study from its journal. */
-@Command(name = "report", description = "Writes the report of a study, also of one that has not ended: report.html, report.md and tables of every number.")
+@Command(name = "report",
+        description = "Writes the report of a study, also of one that has not ended: report.html, report.md and "
+                + "tables of every number.")
 final class StudyReportCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "FOLDER", description = "Of the study: where its journal is and the report goes.")
+    @Parameters(index = "0", paramLabel = "FOLDER",
+            description = "Of the study: where its journal is and the report goes.")
     private Path folder;
 
     @Mixin

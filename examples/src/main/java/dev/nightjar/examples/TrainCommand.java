@@ -24,13 +24,15 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Fine-tunes an encoder or a model; Ctrl-C ends it after a checkpoint. */
-@Command(name = "train", description = "Fine-tunes a model. Ctrl-C saves a checkpoint and ends; --resume goes on from there.")
+@Command(name = "train",
+        description = "Fine-tunes a model. Ctrl-C saves a checkpoint and ends; --resume goes on from there.")
 final class TrainCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
     @Option(names = {"-m",
-            "--model"}, paramLabel = "MODEL", defaultValue = "minilm", description = "What to start from: minilm, bert-base, or a model folder (default: ${DEFAULT-VALUE}).")
+            "--model"}, paramLabel = "MODEL", defaultValue = "minilm",
+            description = "What to start from: minilm, bert-base, or a model folder (default: ${DEFAULT-VALUE}).")
     private String start;
 
     @Option(names = {"-d", "--data"}, required = true, paramLabel = "FILE", description = "Labelled texts to train on.")
@@ -42,16 +44,20 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--validation", paramLabel = "FILE", description = "Labelled texts to evaluate on.")
     private Path validation;
 
-    @Option(names = "--validation-fraction", paramLabel = "FRACTION", defaultValue = "0.2", description = "Without --validation, part of the data to hold out; 0 for none (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--validation-fraction", paramLabel = "FRACTION", defaultValue = "0.2",
+            description = "Without --validation, part of the data to hold out; 0 for none (default: ${DEFAULT-VALUE}).")
     private double validationFraction;
 
-    @Option(names = "--split-seed", paramLabel = "N", defaultValue = "1", description = "Which rows are held out (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--split-seed", paramLabel = "N", defaultValue = "1",
+            description = "Which rows are held out (default: ${DEFAULT-VALUE}).")
     private long splitSeed;
 
-    @Option(names = "--checkpoints", paramLabel = "FOLDER", description = "Where checkpoints go (default: the output folder's name with .checkpoints).")
+    @Option(names = "--checkpoints", paramLabel = "FOLDER",
+            description = "Where checkpoints go (default: the output folder's name with .checkpoints).")
     private Path checkpointFolder;
 
-    @Option(names = "--checkpoint-every", paramLabel = "STEPS", defaultValue = "0", description = "Steps between checkpoints; 0 for every epoch (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--checkpoint-every", paramLabel = "STEPS", defaultValue = "0",
+            description = "Steps between checkpoints; 0 for every epoch (default: ${DEFAULT-VALUE}).")
     private int checkpointEvery;
 
     @Option(names = "--resume", description = "Go on from the latest checkpoint; all else as it was then.")

@@ -101,42 +101,43 @@ class DatasetReaderTest {
     }
 
     @ParameterizedTest(name = "{0} {1} -> {2}")
-    @CsvSource(quoteCharacter = '`', delimiter = '|', textBlock = """
-            TSV | `` | x:1: there is no column text, found []
-            TSV | text;label;score | x:1: there is no column text
-            TSV | text~score | x:1: there is no column label, found [text, score]
-            TSV | text~label~score~label | x:1: the column label is there twice
-            TSV | text~label~score | x: has no rows
-            TSV | text~label~score^^ | x: has no rows
-            TSV | text~label~score^a~good | x:2: has 2 fields, the header has 3
-            TSV | text~label~score^a~good~1^^b~bad~1~ | x:4: has 4 fields, the header has 3
-            TSV | text~label~score^ ~good~1 | x:2: the text is empty
-            TSV | text~label~score^a~good~1^b~~1,5 | x:3: expected a finite number as score, found 1,5
-            TSV | text~label~score^a~good~NaN | found NaN
-            TSV | text~label~score^a~good~Infinity | found Infinity
-            TSV | text~label~score^a~good~1e99 | found 1e99
-            TSV | text~label~score^a~good~1f | found 1f
-            TSV | text~label~score^a~good~0x1p3 | found 0x1p3
-            TSV | text~label~score^a~~1 | x: no row has a label in label
-            CSV | text,label,score^"a,good,1 | x:2: the quote that begins a field here is never closed
-            CSV | text,label,score^"a^b"c,good,1 | x:3: expected a separator or the end of the line after a closing quote
-            CSV | text,label,score^a "b" c,good,1 | x:2: a quote within a field
-            CSV | text,label,score^"a^^b",good,1^c,good,? | x:5: expected a finite number
-            JSONL | `` | x: has no rows
-            JSONL | {"text":"a","label":"x","score":1}^[1] | x:2: expected a JSON object, found ARRAY
-            JSONL | {"text":"a","label":"x"^ | x:1: not valid JSON
-            JSONL | {"text":"a"} {} | x:1: not valid JSON
-            JSONL | {"text":"a","text":"b"} | uplicate
-            JSONL | {"text":1} | x:1: expected a string as text, found 1
-            JSONL | {"label":"x"} | x:1: expected a string as text, found nothing
-            JSONL | {"text":""} | x:1: the text is empty
-            JSONL | {"text":"a","label":1.5} | expected a name or an integer as label, found 1.5
-            JSONL | {"text":"a","label":true} | expected a name or an integer as label, found true
-            JSONL | {"text":"a","label":"x","score":"1"} | x:1: expected a finite number as score, found "1"
-            JSONL | {"text":"a","label":"x","score":1e99} | expected a finite number
-            JSONL | {"text":"a","label":"x"} | x: no object has a member score
-            JSONL | {"text":"a","score":1} | x: no object has a member label
-            """)
+    @CsvSource(quoteCharacter = '`', delimiter = '|',
+            textBlock = """
+                    TSV | `` | x:1: there is no column text, found []
+                    TSV | text;label;score | x:1: there is no column text
+                    TSV | text~score | x:1: there is no column label, found [text, score]
+                    TSV | text~label~score~label | x:1: the column label is there twice
+                    TSV | text~label~score | x: has no rows
+                    TSV | text~label~score^^ | x: has no rows
+                    TSV | text~label~score^a~good | x:2: has 2 fields, the header has 3
+                    TSV | text~label~score^a~good~1^^b~bad~1~ | x:4: has 4 fields, the header has 3
+                    TSV | text~label~score^ ~good~1 | x:2: the text is empty
+                    TSV | text~label~score^a~good~1^b~~1,5 | x:3: expected a finite number as score, found 1,5
+                    TSV | text~label~score^a~good~NaN | found NaN
+                    TSV | text~label~score^a~good~Infinity | found Infinity
+                    TSV | text~label~score^a~good~1e99 | found 1e99
+                    TSV | text~label~score^a~good~1f | found 1f
+                    TSV | text~label~score^a~good~0x1p3 | found 0x1p3
+                    TSV | text~label~score^a~~1 | x: no row has a label in label
+                    CSV | text,label,score^"a,good,1 | x:2: the quote that begins a field here is never closed
+                    CSV | text,label,score^"a^b"c,good,1 | x:3: expected a separator or the end of the line after a closing quote
+                    CSV | text,label,score^a "b" c,good,1 | x:2: a quote within a field
+                    CSV | text,label,score^"a^^b",good,1^c,good,? | x:5: expected a finite number
+                    JSONL | `` | x: has no rows
+                    JSONL | {"text":"a","label":"x","score":1}^[1] | x:2: expected a JSON object, found ARRAY
+                    JSONL | {"text":"a","label":"x"^ | x:1: not valid JSON
+                    JSONL | {"text":"a"} {} | x:1: not valid JSON
+                    JSONL | {"text":"a","text":"b"} | uplicate
+                    JSONL | {"text":1} | x:1: expected a string as text, found 1
+                    JSONL | {"label":"x"} | x:1: expected a string as text, found nothing
+                    JSONL | {"text":""} | x:1: the text is empty
+                    JSONL | {"text":"a","label":1.5} | expected a name or an integer as label, found 1.5
+                    JSONL | {"text":"a","label":true} | expected a name or an integer as label, found true
+                    JSONL | {"text":"a","label":"x","score":"1"} | x:1: expected a finite number as score, found "1"
+                    JSONL | {"text":"a","label":"x","score":1e99} | expected a finite number
+                    JSONL | {"text":"a","label":"x"} | x: no object has a member score
+                    JSONL | {"text":"a","score":1} | x: no object has a member label
+                    """)
     void malformedFilesAreRefusedWithTheirLine(DatasetFormat format, String text, String message) {
         refused(format, text.replace('~', '\t').replace('^', '\n'), COLUMNS, message);
     }

@@ -153,34 +153,35 @@ class HuggingFaceFolderTest {
     }
 
     @ParameterizedTest(name = "{0} -> {1}")
-    @CsvSource(quoteCharacter = '`', delimiter = '|', textBlock = """
-            "model_type": "distilbert" | "model_type": "bert" | model_type: expected "distilbert", found "bert"
-            "model_type": "distilbert" | "x": 1 | model_type: expected "distilbert"
-            "activation": "gelu" | "activation": "relu" | activation: expected "gelu"
-            "dim": 32 | "dim": 33 | dim 33 is not a multiple of n_heads 4
-            "dim": 32 | "dim": "32" | dim: expected an integer of 32 bits, found "32"
-            "dim": 32 | "dim": 32.5 | dim: expected an integer
-            "dim": 32 | "dim": 4294967328 | dim: expected an integer
-            "dim": 32 | "dim": 32, "dim": 32 | uplicate
-            "dropout": 0.0 | "dropout": 1.5 | dropout 1.5 is not in [0, 1)
-            "dropout": 0.0 | "dropout": 1e999 | dropout Infinity is not in [0, 1)
-            "sinusoidal_pos_embds": false | "sinusoidal_pos_embds": 0 | sinusoidal_pos_embds: expected true or false
-            "n_layers": 2 | "n_layers": 3 | there is no tensor distilbert.transformer.layer.2
-            "n_layers": 2 | "n_layers": 2147483647 | expects 2147483647 layers, there are only 42 tensors
-            "vocab_size": 120 | "vocab_size": 121 | word_embeddings.weight: has shape [120, 32], the configuration expects [121, 32]
-            "vocab_size": 120 | "vocab_size": 2147483647 | more than 2^31 parameters
-            "hidden_dim": 64 | "hidden_dim": 0 | hidden_dim 0 is not positive
-            "0": "LABEL_0" | "7": "LABEL_0" | id2label: expected
-            "0": "LABEL_0" | "zero": "LABEL_0" | id2label: expected
-            "0": "LABEL_0" | "0": "LABEL_1" | no name twice
-            "0": "LABEL_0", | | id2label: expected
-            "2": "LABEL_2" | "2": "LABEL_2", "3": "LABEL_3" | classifier.weight: has shape [3, 32], the configuration expects [4, 32]
-            "pad_token_id": 0 | "pad_token_id": 120 | pad_token_id 120 is not in the vocabulary of 120
-            "pad_token_id": 0 | "problem_type": "multi_label_classification" | problem_type: expected "single_label_classification"
-            "pad_token_id": 0 | "problem_type": "regression" | there are both classifier.weight and regressor.weight
-            "pad_token_id": 0 | "regression_targets": "score" | regression_targets: expected a list of names
-            { | [ | config.json: not valid JSON
-            """)
+    @CsvSource(quoteCharacter = '`', delimiter = '|',
+            textBlock = """
+                    "model_type": "distilbert" | "model_type": "bert" | model_type: expected "distilbert", found "bert"
+                    "model_type": "distilbert" | "x": 1 | model_type: expected "distilbert"
+                    "activation": "gelu" | "activation": "relu" | activation: expected "gelu"
+                    "dim": 32 | "dim": 33 | dim 33 is not a multiple of n_heads 4
+                    "dim": 32 | "dim": "32" | dim: expected an integer of 32 bits, found "32"
+                    "dim": 32 | "dim": 32.5 | dim: expected an integer
+                    "dim": 32 | "dim": 4294967328 | dim: expected an integer
+                    "dim": 32 | "dim": 32, "dim": 32 | uplicate
+                    "dropout": 0.0 | "dropout": 1.5 | dropout 1.5 is not in [0, 1)
+                    "dropout": 0.0 | "dropout": 1e999 | dropout Infinity is not in [0, 1)
+                    "sinusoidal_pos_embds": false | "sinusoidal_pos_embds": 0 | sinusoidal_pos_embds: expected true or false
+                    "n_layers": 2 | "n_layers": 3 | there is no tensor distilbert.transformer.layer.2
+                    "n_layers": 2 | "n_layers": 2147483647 | expects 2147483647 layers, there are only 42 tensors
+                    "vocab_size": 120 | "vocab_size": 121 | word_embeddings.weight: has shape [120, 32], the configuration expects [121, 32]
+                    "vocab_size": 120 | "vocab_size": 2147483647 | more than 2^31 parameters
+                    "hidden_dim": 64 | "hidden_dim": 0 | hidden_dim 0 is not positive
+                    "0": "LABEL_0" | "7": "LABEL_0" | id2label: expected
+                    "0": "LABEL_0" | "zero": "LABEL_0" | id2label: expected
+                    "0": "LABEL_0" | "0": "LABEL_1" | no name twice
+                    "0": "LABEL_0", | | id2label: expected
+                    "2": "LABEL_2" | "2": "LABEL_2", "3": "LABEL_3" | classifier.weight: has shape [3, 32], the configuration expects [4, 32]
+                    "pad_token_id": 0 | "pad_token_id": 120 | pad_token_id 120 is not in the vocabulary of 120
+                    "pad_token_id": 0 | "problem_type": "multi_label_classification" | problem_type: expected "single_label_classification"
+                    "pad_token_id": 0 | "problem_type": "regression" | there are both classifier.weight and regressor.weight
+                    "pad_token_id": 0 | "regression_targets": "score" | regression_targets: expected a list of names
+                    { | [ | config.json: not valid JSON
+                    """)
     void configurationsThatDoNotFitAreRefused(String found, String replacement, String message) throws IOException {
         String text = Golden.config();
         assertThat(text).contains(found);

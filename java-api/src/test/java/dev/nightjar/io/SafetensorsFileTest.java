@@ -101,32 +101,33 @@ class SafetensorsFileTest {
 
     /** Each header describes eight bytes of data wrongly; the message says what is wrong. */
     @ParameterizedTest(name = "{1}")
-    @CsvSource(quoteCharacter = '`', delimiter = '|', textBlock = """
-            [] | a JSON object
-            {"a":1} | an object with dtype
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | uplicate
-            {"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}} | uplicate
-            {"a":{"dtype":"F33","shape":[2],"data_offsets":[0,8]}} | dtype F33 is not one of
-            {"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}} | integers in [0, 2^63)
-            {"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}} | integers in [0, 2^63)
-            {"a":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}} | integers in [0, 2^63)
-            {"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}} | integers in [0, 2^63)
-            {"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}} | overflows
-            {"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,8]}} | overflows
-            {"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}} | 12 bytes for F32 [3], not the 8
-            {"a":{"dtype":"F16","shape":[2],"data_offsets":[0,8]}} | 4 bytes for F16 [2], not the 8
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}} | data_offsets [begin, end]
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}} | data_offsets [begin, end]
-            {"a":{"dtype":"F32","shape":[2]}} | dtype, shape and data_offsets
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"extra":1}} | not extra
-            {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} | end at byte 4 of the data, the file has 8
-            {"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}} | end at byte 12 of the data, the file has 8
-            {"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | begin at 4, expected 0
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | begin at 4, expected 8
-            {"__metadata__":{"n":1},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | an object of strings
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} {} | nothing after
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8] | not valid JSON
-            """)
+    @CsvSource(quoteCharacter = '`', delimiter = '|',
+            textBlock = """
+                    [] | a JSON object
+                    {"a":1} | an object with dtype
+                    {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | uplicate
+                    {"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}} | uplicate
+                    {"a":{"dtype":"F33","shape":[2],"data_offsets":[0,8]}} | dtype F33 is not one of
+                    {"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}} | integers in [0, 2^63)
+                    {"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}} | integers in [0, 2^63)
+                    {"a":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}} | integers in [0, 2^63)
+                    {"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}} | integers in [0, 2^63)
+                    {"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}} | overflows
+                    {"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,8]}} | overflows
+                    {"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}} | 12 bytes for F32 [3], not the 8
+                    {"a":{"dtype":"F16","shape":[2],"data_offsets":[0,8]}} | 4 bytes for F16 [2], not the 8
+                    {"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}} | data_offsets [begin, end]
+                    {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}} | data_offsets [begin, end]
+                    {"a":{"dtype":"F32","shape":[2]}} | dtype, shape and data_offsets
+                    {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"extra":1}} | not extra
+                    {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} | end at byte 4 of the data, the file has 8
+                    {"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}} | end at byte 12 of the data, the file has 8
+                    {"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | begin at 4, expected 0
+                    {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | begin at 4, expected 8
+                    {"__metadata__":{"n":1},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | an object of strings
+                    {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} {} | nothing after
+                    {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8] | not valid JSON
+                    """)
     void malformedHeadersAreRefused(String header, String message) throws IOException {
         Path file = write(SafetensorsBytes.file(header, new byte[8]));
         assertThatThrownBy(() -> SafetensorsFile.open(file)).isInstanceOf(FormatException.class)
