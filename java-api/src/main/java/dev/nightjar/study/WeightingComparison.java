@@ -3,6 +3,7 @@ package dev.nightjar.study;
 import dev.nightjar.study.DegenerateDesignException.Defect;
 import dev.nightjar.study.StudyRun.Status;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -25,6 +26,8 @@ public final class WeightingComparison {
     public static final String CONSTANT = "constant";
     /** Metrics of which less is better. */
     private static final Set<String> ERRORS = Set.of("mse", "mae", "loss", "calibration_error");
+    /** Metrics of the regression head; the others are the classification head's. */
+    private static final Set<String> OF_SCORES = Set.of("mse", "mae", "pearson", "spearman", "r2");
 
     /**
      * One weighting against the control in one metric.
@@ -51,7 +54,7 @@ public final class WeightingComparison {
     private final SortedMap<String, SortedMap<Long, StudyRun>> byWeighting = new TreeMap<>();
 
     /**
-     * Takes the completed runs.
+     * Takes the completed runs. What they measured of a head that their weighting never trained is left out.
      *
      * @throws DegenerateDesignException if none is of the control
      */
@@ -60,13 +63,30 @@ public final class WeightingComparison {
         for (StudyRun run : runs) {
             if (run.status() == Status.COMPLETED) {
                 byWeighting.computeIfAbsent(run.configuration().get(SETTING), _ -> new TreeMap<>()).put(run.seed(),
-                        run);
+                        ofTrainedHeads(run));
             }
         }
         if (!byWeighting.containsKey(control)) {
             throw new DegenerateDesignException(Defect.NO_BASELINE,
                     "no completed run of the control \"" + control + "\", only of " + byWeighting.keySet());
         }
+    }
+
+    private static StudyRun ofTrainedHeads(StudyRun run) {
+        boolean classes = trains(run, "classification_weight");
+        boolean scores = trains(run, "regression_weight");
+        if (classes && scores) {
+            return run;
+        }
+        Map<String, Double> metrics = new LinkedHashMap<>(run.metrics());
+        metrics.keySet().removeIf(metric -> OF_SCORES.contains(metric) ? !scores : !classes);
+        return new StudyRun(run.configuration(), run.seed(), run.status(), run.note(), run.stepCount(), metrics,
+                run.trainingCurve(), run.validationCurve(), run.costs());
+    }
+
+    private static boolean trains(StudyRun run, String weight) {
+        List<Double> weights = run.trainingCurve().getOrDefault(weight, List.of());
+        return weights.isEmpty() || weights.stream().anyMatch(value -> value != 0);
     }
 
     /** What the others are compared with. */

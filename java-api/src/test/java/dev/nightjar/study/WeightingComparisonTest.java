@@ -62,6 +62,22 @@ class WeightingComparisonTest {
     }
 
     @Test
+    void aHeadThatWasNotTrainedIsNotMeasured() {
+        List<StudyRun> runs = new ArrayList<>(runs());
+        for (int seed = 1; seed <= 2; seed++) {
+            runs.add(new StudyRun(Map.of("weighting", "classification"), seed, Status.COMPLETED, "", 1,
+                    Map.of("mse", 0.9, "accuracy", 0.8), Map.of("classification_weight", List.of(1.0, 1.0),
+                            "regression_weight", List.of(0.0, 0.0)),
+                    Map.of(), Map.of()));
+        }
+        WeightingComparison comparison = new WeightingComparison(runs, "constant");
+        assertThat(comparison.mean("classification", run -> run.metric("mse")).value()).isNaN();
+        assertThat(comparison.mean("classification", run -> run.metric("accuracy")).value()).isEqualTo(0.8);
+        assertThat(comparison.compare("mse")).extracting(Comparison::weighting).containsExactly("dao", "uncertainty");
+        assertThat(comparison.compare("accuracy")).extracting(Comparison::weighting).contains("classification");
+    }
+
+    @Test
     void meansHaveStudentsInterval() {
         Estimate mean = new WeightingComparison(runs(), "constant").mean("constant", run -> run.metric("mse"));
         assertThat(mean.value()).isCloseTo(0.7125, Offset.offset(1e-12));
