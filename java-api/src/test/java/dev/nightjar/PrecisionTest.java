@@ -15,8 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,19 +28,8 @@ class PrecisionTest {
 
     @TempDir
     private Path folder;
-    private CudaSimulator simulator;
-
-    @BeforeEach
-    void open() {
-        simulator = CudaSimulator.openWithKernels();
-    }
-
-    @AfterEach
-    void close() {
-        if (simulator != null) {
-            simulator.close();
-        }
-    }
+    @AutoClose
+    private final CudaSimulator simulator = CudaSimulator.openWithKernels();
 
     private static InferenceOptions on(String device, Precision precision) {
         return InferenceOptions.defaults().withDevice(Device.of(device)).withPrecision(precision).withSessions(1)

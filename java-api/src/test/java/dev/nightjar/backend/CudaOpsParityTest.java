@@ -7,8 +7,7 @@ import dev.nightjar.backend.cuda.CudaSimulator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -20,19 +19,8 @@ class CudaOpsParityTest {
             OpsShape.of(128, 1, 17, 129));
     private static final OpsShape POISONED = OpsShape.of(32, 4, 5, 17, 70);
 
-    private CudaSimulator simulator;
-
-    @BeforeEach
-    void open() {
-        simulator = CudaSimulator.openWithKernels();
-    }
-
-    @AfterEach
-    void close() {
-        if (simulator != null) {
-            simulator.close();
-        }
-    }
+    @AutoClose
+    private final CudaSimulator simulator = CudaSimulator.openWithKernels();
 
     static Set<String> cases() {
         return OpsCases.inference().keySet();

@@ -12,8 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 
 /** The binding of the CUDA driver API, by calling the simulated driver. */
@@ -50,19 +49,8 @@ class CudaDriverTest {
             }
             """;
 
-    private CudaSimulator simulator;
-
-    @BeforeEach
-    void open() {
-        simulator = CudaSimulator.open();
-    }
-
-    @AfterEach
-    void close() {
-        if (simulator != null) {
-            simulator.close();
-        }
-    }
+    @AutoClose
+    private final CudaSimulator simulator = CudaSimulator.open();
 
     private static CudaContext context() {
         return new CudaContext(CudaDriver.load(), 0);

@@ -27,8 +27,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -41,19 +40,8 @@ class CudaForwardPassTest {
     private static final List<List<Integer>> BATCHES = List.of(List.of(40), List.of(1), List.of(5, 17),
             List.of(17, 1, 5, 1, 1, 12), List.of(2, 2, 2), List.of(40, 40, 17), List.of(1));
 
-    private CudaSimulator simulator;
-
-    @BeforeEach
-    void open() {
-        simulator = CudaSimulator.openWithKernels();
-    }
-
-    @AfterEach
-    void close() {
-        if (simulator != null) {
-            simulator.close();
-        }
-    }
+    @AutoClose
+    private final CudaSimulator simulator = CudaSimulator.openWithKernels();
 
     /** The tiny model of the golden values on a backend. */
     private static final class Model implements AutoCloseable {

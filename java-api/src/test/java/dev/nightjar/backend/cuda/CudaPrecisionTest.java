@@ -28,8 +28,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -50,20 +49,9 @@ class CudaPrecisionTest {
             "Court clears the merger of two regional insurers", "Brewer says barley costs will eat half of its margin",
             "No change in the supervisory board of the shipyard");
 
-    private CudaSimulator simulator;
+    @AutoClose
+    private final CudaSimulator simulator = CudaSimulator.openWithKernels();
     private final ReferenceBackend reference = new ReferenceBackend();
-
-    @BeforeEach
-    void open() {
-        simulator = CudaSimulator.openWithKernels();
-    }
-
-    @AfterEach
-    void close() {
-        if (simulator != null) {
-            simulator.close();
-        }
-    }
 
     /** Largest and mean square distance. */
     private record Distance(double largest, double meanSquare) {

@@ -24,8 +24,7 @@ import java.util.Random;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -36,19 +35,8 @@ class GemmProvidersTest {
     private static final List<String> NAMES = List.of(GemmProviders.CUBLASLT, GemmProviders.JCUBLAS,
             GemmProviders.NIGHTJAR);
 
-    private CudaSimulator simulator;
-
-    @BeforeEach
-    void open() {
-        simulator = CudaSimulator.openWithKernels();
-    }
-
-    @AfterEach
-    void close() {
-        if (simulator != null) {
-            simulator.close();
-        }
-    }
+    @AutoClose
+    private final CudaSimulator simulator = CudaSimulator.openWithKernels();
 
     private static CudaContext context() {
         return new CudaContext(CudaDriver.load(), 0);
