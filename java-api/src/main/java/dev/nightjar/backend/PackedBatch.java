@@ -1,6 +1,7 @@
 package dev.nightjar.backend;
 
 import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.HostBuffer;
 import dev.nightjar.tensor.Tensor;
 import dev.nightjar.tensor.Workspace;
 import dev.nightjar.text.TokenBatch;
@@ -106,7 +107,12 @@ public final class PackedBatch {
     }
 
     private static void upload(Backend backend, MemorySegment source, Tensor destination, int count) {
-        backend.upload(source.asSlice(0, 4L * count), destination.slice(0, count));
+        if (destination.buffer() instanceof HostBuffer) {
+            // No slices: predictions of host backends pass here.
+            MemorySegment.copy(source, 0, destination.segment(), 0, 4L * count);
+        } else {
+            backend.upload(source.asSlice(0, 4L * count), destination.slice(0, count));
+        }
     }
 
     /** Token ids, int32. */

@@ -35,6 +35,10 @@ final class CpuOps implements Ops {
     private final ScratchMemory transposed = new ScratchMemory();
     private final ScratchMemory attentionScratch = new ScratchMemory();
     private final ScratchMemory partials = new ScratchMemory();
+    private final Embedding embedding = new Embedding();
+    private final ResidualLayerNorm residualLayerNorm = new ResidualLayerNorm();
+    private final Attention attention = new Attention();
+    private final PairChunks pairChunks = new PairChunks();
     private double[] partialSums = new double[0];
 
     CpuOps(int threads, NativeKernels kernels, Gemm gemm) {
@@ -69,6 +73,72 @@ final class CpuOps implements Ops {
                 .run(from + (long) chunk * ELEMENTS, from + Math.min(count, (chunk + 1L) * ELEMENTS)));
     }
 
+    // The operations of a prediction keep their arguments in objects made once, so that it allocates nothing.
+
+    /** An operation on tokens that ends in a normalisation. */
+    private abstract class Normalising implements IntraOp.Task {
+        PackedBatch batch;
+        int dim;
+        long gamma;
+        long beta;
+        Dropout dropout;
+        long stats;
+        long out;
+
+        final void run(LayerNorm norm, Dropout drop, Tensor statsOut, Tensor result) {
+            dim = result.cols();
+            gamma = norm.weight().address();
+            beta = norm.bias().address();
+            dropout = drop;
+            stats = address(statsOut);
+            out = result.address();
+            threads.run(Math.ceilDiv(batch.tokens(), ROWS), this);
+        }
+
+        @Override
+        public final void run(int chunk, int worker) {
+            rows(chunk * ROWS, Math.min(batch.tokens(), (chunk + 1) * ROWS));
+        }
+
+        abstract void rows(int begin, int end);
+    }
+
+    private final class Embedding extends Normalising {
+        private long words;
+        private long positions;
+        private long sum;
+
+        @Override
+        void rows(int begin, int end) {
+            kernels.embedding(begin, end, dim, batch, words, positions, gamma, beta, dropout, sum, stats, out);
+        }
+    }
+
+    private final class ResidualLayerNorm extends Normalising {
+        private long x;
+        private long residual;
+
+        @Override
+        void rows(int begin, int end) {
+            kernels.residualLayerNorm(begin, end, dim, batch, x, residual, gamma, beta, dropout, stats, out);
+        }
+    }
+
+    private final class Attention implements Pairs {
+        private int heads;
+        private int headDim;
+        private PackedBatch batch;
+        private long qkv;
+        private Dropout dropout;
+        private long logSumExp;
+        private long out;
+
+        @Override
+        public void run(int begin, int end, long scratch) {
+            kernels.attention(begin, end, heads, headDim, batch, qkv, dropout, logSumExp, out, scratch);
+        }
+    }
+
     // ---- embeddings
 
     @Override
@@ -83,9 +153,11 @@ final class CpuOps implements Ops {
         Shapes.optional("stats", stats, tokens, 2);
         Shapes.matrix("out", out, tokens, dim);
         Shapes.rows("token id", batch.ids(), tokens, words);
-        ranges(tokens, ROWS, (begin, end) -> kernels.embedding(begin, end, dim, batch, words.address(),
-                positions.address(), norm.weight().address(), norm.bias().address(), dropout, address(sum),
-                address(stats), out.address()));
+        embedding.batch = batch;
+        embedding.words = words.address();
+        embedding.positions = positions.address();
+        embedding.sum = address(sum);
+        embedding.run(norm, dropout, stats, out);
     }
 
     @Override
@@ -149,8 +221,14 @@ final class CpuOps implements Ops {
     public void attention(PackedBatch batch, int heads, Tensor qkv, Dropout dropout, Tensor logSumExp, Tensor out) {
         int headDim = headDim(batch, heads, qkv, out);
         Shapes.optional("logSumExp", logSumExp, batch.tokens(), heads);
-        pairs(batch, heads, headDim, (begin, end, scratch) -> kernels.attention(begin, end, heads, headDim, batch,
-                qkv.address(), dropout, address(logSumExp), out.address(), scratch));
+        attention.heads = heads;
+        attention.headDim = headDim;
+        attention.batch = batch;
+        attention.qkv = qkv.address();
+        attention.dropout = dropout;
+        attention.logSumExp = address(logSumExp);
+        attention.out = out.address();
+        pairs(batch, heads, headDim, attention);
     }
 
     @Override
@@ -181,12 +259,26 @@ final class CpuOps implements Ops {
         void run(int begin, int end, long scratch);
     }
 
+    /** Deals out the pairs of sequence and head. */
+    private static final class PairChunks implements IntraOp.Task {
+        private int count;
+        private long scratch;
+        private long scratchSize;
+        private Pairs pairs;
+
+        @Override
+        public void run(int chunk, int worker) {
+            pairs.run(chunk * PAIRS, Math.min(count, (chunk + 1) * PAIRS),
+                    scratch + Float.BYTES * scratchSize * worker);
+        }
+    }
+
     private void pairs(PackedBatch batch, int heads, int headDim, Pairs pairs) {
-        int count = batch.sequences() * heads;
-        long size = kernels.attentionScratch(batch.maxLength(), headDim);
-        long scratch = attentionScratch.floats(size * threads.threads());
-        threads.run(Math.ceilDiv(count, PAIRS), (chunk, worker) -> pairs.run(chunk * PAIRS,
-                Math.min(count, (chunk + 1) * PAIRS), scratch + Float.BYTES * size * worker));
+        pairChunks.count = batch.sequences() * heads;
+        pairChunks.scratchSize = kernels.attentionScratch(batch.maxLength(), headDim);
+        pairChunks.scratch = attentionScratch.floats(pairChunks.scratchSize * threads.threads());
+        pairChunks.pairs = pairs;
+        threads.run(Math.ceilDiv(pairChunks.count, PAIRS), pairChunks);
     }
 
     // ---- residual and normalisation
@@ -201,9 +293,10 @@ final class CpuOps implements Ops {
         Shapes.norm("norm", norm, dim);
         Shapes.optional("stats", stats, tokens, 2);
         Shapes.matrix("out", out, tokens, dim);
-        ranges(tokens, ROWS, (begin, end) -> kernels.residualLayerNorm(begin, end, dim, batch, x.address(),
-                residual.address(), norm.weight().address(), norm.bias().address(), dropout, address(stats),
-                out.address()));
+        residualLayerNorm.batch = batch;
+        residualLayerNorm.x = x.address();
+        residualLayerNorm.residual = residual.address();
+        residualLayerNorm.run(norm, dropout, stats, out);
     }
 
     @Override

@@ -23,6 +23,8 @@ final class LinearMaps {
     private final Gemm gemm;
     private final LinearKernels kernels;
     private final ScratchMemory transposed;
+    private final Forward forward = new Forward();
+    private final BackwardInput backwardInput = new BackwardInput();
 
     LinearMaps(IntraOp threads, Gemm gemm, LinearKernels kernels, ScratchMemory transposed) {
         this.threads = threads;
@@ -31,22 +33,59 @@ final class LinearMaps {
         this.transposed = transposed;
     }
 
-    /** Receives tiles of a result matrix, [rowBegin, rowEnd) x [colBegin, colEnd). */
-    @FunctionalInterface
-    private interface Tile {
-        void run(int rowBegin, int rowEnd, int colBegin, int colEnd);
+    /** A product cut into tiles. An object serves all calls of its kind, so that an operation allocates nothing. */
+    private abstract class Tiles implements IntraOp.Task {
+        private int rows;
+        private int cols;
+        private int height;
+        private int width;
+
+        /** Runs the tiles of a result matrix; returns when all are done. */
+        final void multiply(int rowCount, int colCount) {
+            rows = rowCount;
+            cols = colCount;
+            if (rows <= TILE_ROWS) {
+                height = rows;
+                width = TILE_COLUMNS;
+                threads.run(Math.ceilDiv(cols, width), this);
+            } else {
+                // Tiles of nearly equal size, in whole register blocks.
+                height = Math.ceilDiv(Math.ceilDiv(rows, Math.ceilDiv(rows, TILE_ROWS)), 8) * 8;
+                width = cols;
+                threads.run(Math.ceilDiv(rows, height), this);
+            }
+        }
+
+        @Override
+        public final void run(int chunk, int worker) {
+            int row = height == rows ? 0 : chunk * height;
+            int col = width == cols ? 0 : chunk * width;
+            tile(row, Math.min(rows, row + height), col, Math.min(cols, col + width));
+        }
+
+        /** The tile [rowBegin, rowEnd) x [colBegin, colEnd). */
+        abstract void tile(int rowBegin, int rowEnd, int colBegin, int colEnd);
     }
 
-    private void tiles(int rows, int cols, Tile tile) {
-        if (rows <= TILE_ROWS) {
-            threads.run(Math.ceilDiv(cols, TILE_COLUMNS), (chunk, worker) -> tile.run(0, rows, chunk * TILE_COLUMNS,
-                    Math.min(cols, (chunk + 1) * TILE_COLUMNS)));
-            return;
+    private final class Forward extends Tiles {
+        private int n;
+        private int k;
+        private Activation activation;
+        private long x;
+        private boolean transpose;
+        private long matrix;
+        private long bias;
+        private long pre;
+        private long out;
+
+        @Override
+        void tile(int rowBegin, int rowEnd, int colBegin, int colEnd) {
+            int rows = rowEnd - rowBegin;
+            long at = 4L * rowBegin * n;
+            gemm.multiply(false, transpose, rows, colEnd - colBegin, k, x + 4L * rowBegin * k, k,
+                    matrix + 4L * colBegin * (transpose ? k : 1), transpose ? k : n, 0, out + at + 4L * colBegin, n);
+            kernels.biasActivation(colBegin, colEnd, rows, n, activation, bias, pre == 0 ? 0 : pre + at, out + at);
         }
-        // Tiles of nearly equal size, in whole register blocks.
-        int height = Math.ceilDiv(Math.ceilDiv(rows, Math.ceilDiv(rows, TILE_ROWS)), 8) * 8;
-        threads.run(Math.ceilDiv(rows, height),
-                (chunk, worker) -> tile.run(chunk * height, Math.min(rows, (chunk + 1) * height), 0, cols));
     }
 
     void forward(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
@@ -64,19 +103,31 @@ final class LinearMaps {
             packed = transposed.floats((long) n * k);
             transpose(threads, kernels, w, packed);
         }
-        boolean transpose = packed == 0;
-        long b = transpose ? w.address() : packed;
-        int ldb = transpose ? k : n;
-        long xAddress = x.address();
-        long biasAddress = bias.address();
-        long pre = preActivation == null ? 0 : preActivation.address();
-        long c = out.address();
-        tiles(rows, n, (r0, r1, c0, c1) -> {
-            long at = 4L * r0 * n;
-            gemm.multiply(false, transpose, r1 - r0, c1 - c0, k, xAddress + 4L * r0 * k, k,
-                    b + 4L * c0 * (transpose ? k : 1), ldb, 0, c + at + 4L * c0, n);
-            kernels.biasActivation(c0, c1, r1 - r0, n, activation, biasAddress, pre == 0 ? 0 : pre + at, c + at);
-        });
+        forward.n = n;
+        forward.k = k;
+        forward.activation = activation;
+        forward.x = x.address();
+        forward.transpose = packed == 0;
+        forward.matrix = packed == 0 ? w.address() : packed;
+        forward.bias = bias.address();
+        forward.pre = preActivation == null ? 0 : preActivation.address();
+        forward.out = out.address();
+        forward.multiply(rows, n);
+    }
+
+    private final class BackwardInput extends Tiles {
+        private int n;
+        private int k;
+        private boolean accumulate;
+        private long dOut;
+        private long matrix;
+        private long dX;
+
+        @Override
+        void tile(int rowBegin, int rowEnd, int colBegin, int colEnd) {
+            gemm.multiply(false, false, rowEnd - rowBegin, colEnd - colBegin, n, dOut + 4L * rowBegin * n, n,
+                    matrix + 4L * colBegin, k, accumulate ? 1 : 0, dX + 4L * rowBegin * k + 4L * colBegin, k);
+        }
     }
 
     void backwardInput(int rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
@@ -85,11 +136,13 @@ final class LinearMaps {
         int k = w.cols();
         Shapes.matrix("dOut", dOut, rows, n);
         Shapes.matrix("dX", dX, rows, k);
-        long a = dOut.address();
-        long b = w.address();
-        long c = dX.address();
-        tiles(rows, k, (r0, r1, c0, c1) -> gemm.multiply(false, false, r1 - r0, c1 - c0, n, a + 4L * r0 * n, n,
-                b + 4L * c0, k, accumulate ? 1 : 0, c + 4L * r0 * k + 4L * c0, k));
+        backwardInput.n = n;
+        backwardInput.k = k;
+        backwardInput.accumulate = accumulate;
+        backwardInput.dOut = dOut.address();
+        backwardInput.matrix = w.address();
+        backwardInput.dX = dX.address();
+        backwardInput.multiply(rows, k);
     }
 
     void backwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {

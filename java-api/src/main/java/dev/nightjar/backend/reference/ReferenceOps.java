@@ -466,20 +466,17 @@ public class ReferenceOps implements Ops {
     @Override
     public void softmax(int rows, Tensor x, Tensor out) {
         int n = x.cols();
-        double[] row = new double[n];
         for (int r = 0; r < rows; r++) {
             double max = Double.NEGATIVE_INFINITY;
             for (int c = 0; c < n; c++) {
-                row[c] = x.get((long) r * n + c);
-                max = Math.max(max, row[c]);
+                max = Math.max(max, x.get((long) r * n + c));
             }
             double denominator = 0;
             for (int c = 0; c < n; c++) {
-                row[c] = Math.exp(row[c] - max);
-                denominator += row[c];
+                denominator += Math.exp(x.get((long) r * n + c) - max);
             }
             for (int c = 0; c < n; c++) {
-                out.set((long) r * n + c, (float) (row[c] / denominator));
+                out.set((long) r * n + c, (float) (Math.exp(x.get((long) r * n + c) - max) / denominator));
             }
         }
     }
