@@ -5,9 +5,10 @@
 
 namespace nj {
 
-/** Where a product goes: out = act(x W' + bias) + residual, then LayerNorm where gamma is given. */
+/** Where a product goes: preActivation = x W' + bias; out = act(preActivation) + residual, then LayerNorm where gamma is given. */
 struct Epilogue {
     S* out;             // [rows, n]
+    S* preActivation;   // [rows, n] or null
     const S* bias;      // [n] or null
     const S* residual;  // [rows, n] or null; may be out, as every element is read before it is written
     int activation;
@@ -15,14 +16,15 @@ struct Epilogue {
     int n;
     bool packed;
 
-    __device__ Epilogue(S* out, const S* bias, const S* residual, int activation, int rows, int n)
-        : out(out), bias(bias), residual(residual), activation(activation), rows(rows), n(n),
-          packed(isPacked(out, n) && isPacked(bias, n) && isPacked(residual, n)) {}
+    __device__ Epilogue(S* out, S* preActivation, const S* bias, const S* residual, int activation, int rows, int n)
+        : out(out), preActivation(preActivation), bias(bias), residual(residual), activation(activation), rows(rows), n(n),
+          packed(isPacked(out, n) && isPacked(preActivation, n) && isPacked(bias, n) && isPacked(residual, n)) {}
 
     __device__ void storeElement(int row, int column, float value) const {
         if (row >= rows || column >= n) return;
         const int64_t at = static_cast<int64_t>(row) * n + column;
         if (bias != nullptr) value += toFloat(bias[column]);
+        if (preActivation != nullptr) preActivation[at] = fromFloat<S>(value);
         value = activate(value, activation);
         if (residual != nullptr) value += toFloat(residual[at]);
         out[at] = fromFloat<S>(value);
@@ -38,6 +40,7 @@ struct Epilogue {
 #pragma unroll
             for (int i = 0; i < kPacket<S>; ++i) values[i] += other[i];
         }
+        if (preActivation != nullptr) storePacket(preActivation + offset, column, n, true, values);
 #pragma unroll
         for (int i = 0; i < kPacket<S>; ++i) values[i] = activate(values[i], activation);
         if (residual != nullptr) {

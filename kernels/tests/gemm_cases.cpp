@@ -18,6 +18,12 @@ struct GemmShape {
 
 enum class Tail { none, bias, gelu, relu, residual, norm };
 
+/** What a launch wrote. */
+struct Product {
+    const Buffer& out;
+    const Buffer* preActivation;
+};
+
 std::string describe(GemmVariant variant, const GemmShape& s) {
     return std::string("gemm ") + variant.entry + " " + std::to_string(s.rows) + " of " + std::to_string(s.capacity) + " x "
         + std::to_string(s.n) + " x " + std::to_string(s.k);
@@ -42,7 +48,7 @@ struct GemmInputs {
     }
 };
 
-const Buffer& multiply(Device& device, Type type, GemmVariant variant, const GemmShape& s, Tail tail, const GemmInputs& in) {
+Product multiply(Device& device, Type type, GemmVariant variant, const GemmShape& s, Tail tail, const GemmInputs& in) {
     GemmArguments a{.x = &device.upload(type, in.x),
                     .weight = &device.upload(type, in.weight),
                     .norm = {},
@@ -57,8 +63,9 @@ const Buffer& multiply(Device& device, Type type, GemmVariant variant, const Gem
     const size_t count = static_cast<size_t>(s.capacity) * s.n;
     if (tail != Tail::norm) {
         const Buffer& out = device.output(type, count);
+        if (a.activation != 0) a.preActivation = &device.output(type, count);
         launchGemm(device, type, variant, out, a);
-        return out;
+        return {out, a.preActivation};
     }
     // In place, as the encoder does it: the residual stream is replaced by the normalised sum.
     Values stream = in.residual;
@@ -72,7 +79,7 @@ const Buffer& multiply(Device& device, Type type, GemmVariant variant, const Gem
     for (const uint8_t byte : tickets.read()) {
         if (byte != 0) throw std::runtime_error("a ticket was not left zero for the next launch");
     }
-    return out;
+    return {out, nullptr};
 }
 
 Values expected(const GemmShape& s, Tail tail, const GemmInputs& in, Rounding round) {
@@ -87,8 +94,13 @@ void gemm(Device& device, Type type, GemmVariant variant, const GemmShape& s, co
     const GemmInputs in(type, s);
     for (const Tail tail : tails) {
         const std::string what = describe(variant, s) + " tail " + std::to_string(static_cast<int>(tail));
-        const Values actual = written(what, type, multiply(device, type, variant, s, tail, in), static_cast<size_t>(s.rows) * s.n);
-        expectClose(what, type, actual, expected(s, tail, in, Rounding::exact()), expected(s, tail, in, Rounding::to(type)));
+        const auto expect = [&](const Buffer& actual, Tail kept) {
+            expectClose(what, type, written(what, type, actual, static_cast<size_t>(s.rows) * s.n), expected(s, kept, in, Rounding::exact()),
+                        expected(s, kept, in, Rounding::to(type)));
+        };
+        const Product product = multiply(device, type, variant, s, tail, in);
+        expect(product.out, tail);
+        if (product.preActivation != nullptr) expect(*product.preActivation, Tail::bias);
     }
 }
 
@@ -107,6 +119,7 @@ void addGemmCases(std::vector<Case>& cases) {
         add(variant, {200, 130, 129, 64}, {Tail::norm});
         add(variant, {64, 0, 32, 32}, {Tail::norm});
         add(variant, {1, 1, 1, 1}, {Tail::bias});
+        add(variant, {70, 65, 48, 32}, {Tail::gelu, Tail::relu});
     }
     add(kRows16, {1, 1, 384, 1536}, {Tail::norm});
     add(kRows16, {5, 5, 768, 3072}, {Tail::norm});
@@ -116,7 +129,7 @@ void addGemmCases(std::vector<Case>& cases) {
     for (const GemmVariant variant : {kRows16, kTile64, kTile128}) {
         const GemmShape s{150, 150, 200, 64};
         Case ordered{describe(variant, s) + " in any order", nullptr};
-        ordered.ordered = [=](Device& d, Type t) { return multiply(d, t, variant, s, Tail::norm, GemmInputs(t, s)).read(); };
+        ordered.ordered = [=](Device& d, Type t) { return multiply(d, t, variant, s, Tail::norm, GemmInputs(t, s)).out.read(); };
         cases.push_back(ordered);
     }
 }

@@ -66,6 +66,7 @@ struct GemmArguments {
     const Buffer* weight;
     const Buffer* bias = nullptr;
     const Buffer* residual = nullptr;
+    const Buffer* preActivation = nullptr;
     NormParameters norm;
     int activation = 0;
     Rows rows;
@@ -78,7 +79,7 @@ inline void launchGemm(Device& device, Type type, GemmVariant variant, const Buf
     const std::string suffix = name(type);
     const Dim3 grid{ceilDiv(a.n, variant.tile), ceilDiv(a.rows.capacity, variant.tile)};
     const Buffer* tickets = a.norm.gamma == nullptr || a.tickets != nullptr ? a.tickets : &device.zeros(grid.y * 4);
-    device.launch(device.function("gemm_" + suffix, "nj_gemm_" + std::string(variant.entry) + "_" + suffix), grid, variant.block, 0, out, a.x,
+    device.launch(device.function("gemm_" + suffix, "nj_gemm_" + std::string(variant.entry) + "_" + suffix), grid, variant.block, 0, out, a.preActivation, a.x,
                   a.weight, a.bias, a.residual, a.norm.gamma, a.norm.beta, tickets, a.activation, a.rows.capacity, a.rows.count, a.n, a.k,
                   kNormEpsilon);
 }

@@ -82,8 +82,8 @@ void runLayer(const std::string& kernels) {
     const auto linear = [&](const Buffer<uint16_t>& to, const Buffer<uint16_t>& x, const Linear& layer, int activation,
                             const Buffer<uint16_t>* residual, const Norm* norm) {
         const auto address = [](const auto* buffer) { return buffer == nullptr ? CUdeviceptr{0} : buffer->pointer(); };
-        launch(gemm, {static_cast<unsigned>(ceilDiv(layer.n, 16)), ceilDiv(kTokens, 16)}, {256}, 0, to, x, layer.weight,
-               layer.bias, address(residual), address(norm == nullptr ? nullptr : &norm->gamma),
+        launch(gemm, {static_cast<unsigned>(ceilDiv(layer.n, 16)), ceilDiv(kTokens, 16)}, {256}, 0, to, CUdeviceptr{0}, x,
+               layer.weight, layer.bias, address(residual), address(norm == nullptr ? nullptr : &norm->gamma),
                address(norm == nullptr ? nullptr : &norm->beta), address(norm == nullptr ? nullptr : &tickets),
                activation, kTokens, CUdeviceptr{0}, layer.n, layer.k, 1e-12F);
     };

@@ -50,7 +50,9 @@ final class NightjarGemm implements CudaGemm {
 
     private void launch(Product p, Activation activation, long residual, long gamma, long beta) {
         Tile tile = tile(p);
-        launcher.argument(p.out()).argument(p.x()).argument(p.weight()).argument(p.bias()).argument(residual)
+        // No argument of the activation is kept for a backward pass.
+        launcher.argument(p.out()).argument(0L).argument(p.x()).argument(p.weight()).argument(p.bias())
+                .argument(residual)
                 .argument(gamma).argument(beta).argument(gamma == 0 ? 0 : tickets).argument(code(activation))
                 .argument(p.rows()).argument(p.rowCount()).argument(p.n()).argument(p.k())
                 .argument(DistilBertConfig.LAYER_NORM_EPSILON);
