@@ -18,7 +18,8 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         Schedule schedule, int warmupSteps, double warmupFraction, double weightDecay, double beta1, double beta2,
         double epsilon, double maxGradientNorm, double layerDecay, boolean freezeEmbeddings, int frozenLayers,
         Weighting weighting, boolean bucketing, long seed, int evaluateEvery, Metric metric, int patience,
-        boolean keepBest, Optional<Checkpoints> checkpoints, int threads, int reportEvery) {
+        boolean keepBest, Optional<Checkpoints> checkpoints, int threads, int reportEvery, Precision precision,
+        boolean recomputeActivations) {
 
     /**
      * Saving the state of a run.
@@ -41,6 +42,7 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         Objects.requireNonNull(weighting, "weighting");
         Objects.requireNonNull(metric, "metric");
         Objects.requireNonNull(checkpoints, "checkpoints");
+        Objects.requireNonNull(precision, "precision");
         requirePositive("learningRate", learningRate);
         requirePositive("batchSize", batchSize);
         requirePositive("accumulationSteps", accumulationSteps);
@@ -118,6 +120,9 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         identity.put("metric", metric.toString());
         identity.put("patience", Integer.toString(patience));
         identity.put("keepBest", Boolean.toString(keepBest));
+        if (precision != Precision.FLOAT32) {
+            identity.put("precision", precision.toString());
+        }
         return identity;
     }
 
@@ -149,6 +154,8 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         private Optional<Checkpoints> checkpoints = Optional.empty();
         private int threads = Runtime.getRuntime().availableProcessors();
         private int reportEvery = 1;
+        private Precision precision = Precision.FLOAT32;
+        private boolean recomputeActivations;
 
         private Builder() {
         }
@@ -180,6 +187,8 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
             checkpoints = from.checkpoints;
             threads = from.threads;
             reportEvery = from.reportEvery;
+            precision = from.precision;
+            recomputeActivations = from.recomputeActivations;
         }
 
         /** Peak learning rate of AdamW; 5e-5. */
@@ -339,6 +348,25 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         }
 
         /**
+         * What weights, activations and their gradients are in; float32. In the other precisions a float32 master copy of the weights is
+         * trained, which is also what is saved; gradients of weights and moments are float32 always, and float16 scales its loss. Which
+         * backend offers what, {@link Device#statuses()} says.
+         */
+        public Builder precision(Precision value) {
+            precision = value;
+            return this;
+        }
+
+        /**
+         * Whether the backward pass computes again what is inside a block instead of keeping it from the forward pass; false. It takes
+         * memory off long batches, about a quarter more time, and changes no bit of the result.
+         */
+        public Builder recomputeActivations(boolean value) {
+            recomputeActivations = value;
+            return this;
+        }
+
+        /**
          * The settings.
          *
          * @throws IllegalArgumentException naming the one that is out of range
@@ -347,7 +375,7 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
             return new TrainingConfig(learningRate, batchSize, accumulationSteps, epochs, maxLength, schedule,
                     warmupSteps, warmupFraction, weightDecay, beta1, beta2, epsilon, maxGradientNorm, layerDecay,
                     freezeEmbeddings, frozenLayers, weighting, bucketing, seed, evaluateEvery, metric, patience,
-                    keepBest, checkpoints, threads, reportEvery);
+                    keepBest, checkpoints, threads, reportEvery, precision, recomputeActivations);
         }
     }
 }

@@ -32,9 +32,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 
 /** One training from its first or a later step to its end; see {@link Trainer}. Owns everything it allocates. */
@@ -53,6 +56,8 @@ final class TrainingRun implements AutoCloseable {
 
     private final Cleanup resources = new Cleanup();
     private final Parameters parameters;
+    /** What the model computes in: the parameters, or the same in the precision of the run. */
+    private final Parameters computed;
     private final Parameters best;
     private final Ops ops;
     private final DistilBert model;
@@ -88,6 +93,10 @@ final class TrainingRun implements AutoCloseable {
         stepsPerEpoch = Math.ceilDiv(sampler.batchesPerEpoch(), config.accumulationSteps());
         totalSteps = Math.multiplyExact(stepsPerEpoch, config.epochs());
         weighting = weighting(config.weighting(), modelConfig);
+        if (weighting.averageDecay() > 0 && config.precision() == Precision.FLOAT16) {
+            throw new IllegalArgumentException(config.weighting()
+                    + " keeps moving averages of gradients, which in float16 may overflow: train it in float32 or bfloat16");
+        }
         identity = identity();
         try {
             Backend backend = initial.backend();
@@ -96,18 +105,30 @@ final class TrainingRun implements AutoCloseable {
             SentimentModel.fill(parameters, pretrained(initial.config(), initial.parameters()), modelConfig,
                     config.seed());
             best = validation != null && config.keepBest() ? resources.add(new Parameters(backend, layout)) : null;
-            ops = resources.add(backend.newOps(config.threads()));
-            model = resources.add(new DistilBert(modelConfig, parameters, false));
-            buffers = resources.add(new BatchBuffers(backend, modelConfig, capacity()));
+            ops = resources.add(backend.newOps(config.threads(), config.precision().type()));
+            computed = config.precision() == Precision.FLOAT32
+                    ? parameters
+                    : resources.add(new Parameters(backend, layout, config.precision().type()));
+            takeOver();
+            model = resources.add(new DistilBert(modelConfig, computed, false));
+            buffers = resources.add(new BatchBuffers(backend, ops, modelConfig, capacity()));
             AdamW.Settings settings = new AdamW.Settings((float) config.beta1(), (float) config.beta2(),
                     (float) config.epsilon(), (float) config.weightDecay(), (float) config.maxGradientNorm());
             optimizer = resources.add(new AdamW(settings,
-                    ParameterGroups.of(modelConfig, layout, config.layerDecay(), config.frozenBlocks()), parameters));
+                    ParameterGroups.of(modelConfig, layout, config.layerDecay(), config.frozenBlocks()), parameters,
+                    computed));
             step = resources.add(new TrainingStep(model, layout, ops, optimizer, weighting, buffers,
                     new TrainingStep.Settings(config.seed(), config.frozenBlocks())));
         } catch (Throwable t) {
             resources.close();
             throw t;
+        }
+    }
+
+    /** Makes what the model computes in the same as the parameters. */
+    private void takeOver() {
+        if (computed != parameters) {
+            computed.setAll(parameters);
         }
     }
 
@@ -134,7 +155,8 @@ final class TrainingRun implements AutoCloseable {
             tokens = Math.max(tokens, validation.longest());
         }
         int sequences = Math.min(config.batchSize(), training.size());
-        return new BatchBuffers.Capacity(tokens, sequences, config.accumulationSteps(), true);
+        return new BatchBuffers.Capacity(tokens, sequences, config.accumulationSteps(), true, config.precision().type(),
+                config.recomputeActivations());
     }
 
     private static TaskWeighting weighting(Weighting weighting, DistilBertConfig modelConfig) {
@@ -180,13 +202,7 @@ final class TrainingRun implements AutoCloseable {
     void restore(Path path) throws IOException {
         Path checkpoint = Checkpoint.latest(path);
         TrainingState state = Checkpoint.read(checkpoint);
-        identity.forEach((name, now) -> {
-            String then = state.identity().get(name);
-            if (!now.equals(then)) {
-                throw new FormatException(checkpoint.toString(),
-                        "cannot go on: " + name + " was " + then + ", is now " + now);
-            }
-        });
+        requireSameRun(checkpoint, state.identity());
         if (state.step() > totalSteps) {
             throw new FormatException(checkpoint.toString(),
                     "is at step " + state.step() + " of a run of only " + totalSteps);
@@ -202,6 +218,23 @@ final class TrainingRun implements AutoCloseable {
         }
         for (var tensors : tensors().entrySet()) {
             Checkpoint.restore(checkpoint, tensors.getKey(), tensors.getValue());
+        }
+        takeOver();
+        if (optimizer.lossScale() != null) {
+            optimizer.lossScale(state.lossScale().orElseThrow(
+                    () -> new FormatException(checkpoint.toString(),
+                            "the state of a run in float16 has no lossScale")));
+        }
+    }
+
+    private void requireSameRun(Path checkpoint, Map<String, String> then) {
+        Set<String> names = new LinkedHashSet<>(identity.keySet());
+        names.addAll(then.keySet());
+        for (String name : names) {
+            if (!Objects.equals(identity.get(name), then.get(name))) {
+                throw new FormatException(checkpoint.toString(),
+                        "cannot go on: " + name + " was " + then.get(name) + ", is now " + identity.get(name));
+            }
         }
     }
 
@@ -281,7 +314,7 @@ final class TrainingRun implements AutoCloseable {
     /** Losses of the last step's rows after its update. */
     private LossReport updatedLosses(List<int[]> stepBatches, TrainingStep.Result result) {
         LossReport losses = step.losses(training, stepBatches, steps - 1);
-        requireFinite(new TrainingStep.Result(losses, result.gradientNorm()));
+        requireFinite(new TrainingStep.Result(losses, result.gradientNorm(), result.skipped()));
         return losses;
     }
 
@@ -343,7 +376,7 @@ final class TrainingRun implements AutoCloseable {
 
     private void save(Checkpoints checkpoints) throws IOException {
         TrainingState state = new TrainingState(steps, staleEvaluations, bestStep, bestValue, weighting.state(),
-                identity);
+                optimizer.lossScale() == null ? Optional.empty() : Optional.of(optimizer.fetchLossScale()), identity);
         Path saved = Checkpoint.write(checkpoints.folder(), state, tensors(), checkpoints.keep());
         lastCheckpoint = Optional.of(saved);
         lastSaved = steps;

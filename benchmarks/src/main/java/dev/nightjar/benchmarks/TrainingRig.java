@@ -43,7 +43,7 @@ final class TrainingRig implements AutoCloseable {
         model = new DistilBert(MINILM, parameters, false);
         ops = backend.newOps(threads);
         optimizer = new AdamW(ADAMW, ParameterGroups.of(MINILM, layout, 1, -1), parameters);
-        buffers = new BatchBuffers(backend, MINILM, new BatchBuffers.Capacity(rows * length, rows, 1, true));
+        buffers = new BatchBuffers(backend, ops, MINILM, new BatchBuffers.Capacity(rows * length, rows, 1, true));
         step = new TrainingStep(model, layout, ops, optimizer, new ConstantWeighting(1, 1, false), buffers,
                 new TrainingStep.Settings(SEED, -1));
     }

@@ -1,6 +1,7 @@
 package dev.nightjar.examples;
 
 import dev.nightjar.Evaluation.Metric;
+import dev.nightjar.Precision;
 import dev.nightjar.Schedule;
 import dev.nightjar.TrainingConfig;
 import dev.nightjar.Weighting;
@@ -86,6 +87,15 @@ final class TrainingOptions {
     @Option(names = "--keep-last", description = "Save the model of the last step instead of the best one.")
     private boolean keepLast;
 
+    @Option(names = "--precision", defaultValue = "float32", paramLabel = "TYPE",
+            description = "What to compute in, with float32 master weights: ${COMPLETION-CANDIDATES}; what a device "
+                    + "offers, doctor says (default: ${DEFAULT-VALUE}).")
+    private Precision precision;
+
+    @Option(names = "--recompute",
+            description = "Compute activations again instead of keeping them: less memory, more time, the same result.")
+    private boolean recompute;
+
     /** The settings so far; where to save checkpoints and how many threads to use is added elsewhere. */
     TrainingConfig.Builder builder() {
         return TrainingConfig.builder().epochs(epochs).learningRate(learningRate).batchSize(batchSize)
@@ -93,7 +103,7 @@ final class TrainingOptions {
                 .warmupFraction(warmupFraction).weightDecay(weightDecay).maxGradientNorm(maxGradientNorm)
                 .layerDecay(layerDecay).freezeEmbeddings(freezeEmbeddings).frozenLayers(frozenLayers)
                 .bucketing(bucketing).seed(seed).evaluateEvery(evaluateEvery).metric(metric).patience(patience)
-                .keepBest(!keepLast);
+                .keepBest(!keepLast).precision(precision).recomputeActivations(recompute);
     }
 
     long seed() {

@@ -7,6 +7,7 @@ import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.stream.Collectors;
 
 /**
@@ -36,7 +37,7 @@ public interface Backend extends AutoCloseable {
     /** Copies a tensor into host memory of the same size in bytes; done when it returns. */
     void download(Tensor source, MemorySegment destination);
 
-    /** What weights and activations of inference can be on this device, float32 among them; training is in float32. */
+    /** What weights and activations of inference can be on this device, float32 among them. */
     default List<DType> inferenceTypes() {
         return List.of(DType.F32);
     }
@@ -55,12 +56,45 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
+     * What weights, activations and their gradients of training can be on this device, float32 among them. Master
+     * parameters, their gradients and moments are float32 with each.
+     */
+    default List<DType> trainingTypes() {
+        return List.of(DType.F32);
+    }
+
+    /**
+     * Refuses what {@link #trainingTypes} does not list.
+     *
+     * @throws UnavailableException naming the type and those that there are
+     */
+    default void requireTrainingType(DType type) {
+        if (!trainingTypes().contains(type)) {
+            throw new UnavailableException("the " + name() + " backend does not train in " + type.fullName()
+                    + " on this machine, only in "
+                    + trainingTypes().stream().map(DType::fullName).collect(Collectors.joining(" and ")));
+        }
+    }
+
+    /** Bytes of its memory that are free; empty where it is the host's, which may be swapped. */
+    default OptionalLong freeBytes() {
+        return OptionalLong.empty();
+    }
+
+    /** Operations of training in float32; see {@link #newOps(int, DType)}. */
+    Ops newOps(int threads);
+
+    /**
      * Operations of training for one caller at a time.
      *
      * @param threads threads that one operation may use, at least 1; results do not depend on it
-     * @throws UnavailableException if this backend does not train
+     * @param type of weights, activations and their gradients
+     * @throws UnavailableException if {@code type} is not one of {@link #trainingTypes}
      */
-    Ops newOps(int threads);
+    default Ops newOps(int threads, DType type) {
+        requireTrainingType(type);
+        return newOps(threads);
+    }
 
     /**
      * Operations of inference for one caller at a time.

@@ -1,5 +1,7 @@
 package dev.nightjar.backend;
 
+import dev.nightjar.tensor.Tensor;
+
 /**
  * Where and how strongly to drop: together with an element's place in its own sequence this names one word of a Philox4x32-10 stream
  * (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), so a mask depends neither on the backend, nor on the number
@@ -12,12 +14,13 @@ package dev.nightjar.backend;
  *
  * @param probability chance that an element is dropped, in [0, 1)
  * @param seed key of the stream
- * @param step forward pass, counted from 0; the pattern repeats after 2^22
+ * @param step int32 of one element: forward pass, counted from 0; the pattern repeats after 2^22. It is read where and when the operation
+ *        runs, so that operations recorded once serve every step; null where nothing is dropped
  * @param site which dropout of the model, in [0, 1024)
  */
-public record Dropout(float probability, long seed, int step, int site) {
+public record Dropout(float probability, long seed, Tensor step, int site) {
     /** Drops nothing. */
-    public static final Dropout NONE = new Dropout(0, 0, 0, 0);
+    public static final Dropout NONE = new Dropout(0, 0, null, 0);
 
     public Dropout {
         if (!(probability >= 0 && probability < 1)) {
@@ -25,6 +28,9 @@ public record Dropout(float probability, long seed, int step, int site) {
         }
         if (site < 0 || site >= 1024) {
             throw new IllegalArgumentException("dropout site " + site + " is not in [0, 1024)");
+        }
+        if (probability > 0 && step == null) {
+            throw new IllegalArgumentException("dropout without a step");
         }
     }
 
@@ -43,8 +49,8 @@ public record Dropout(float probability, long seed, int step, int site) {
         return 1 / (1 - probability);
     }
 
-    /** The fourth word of the counter. */
+    /** The fourth word of the counter, for a step in host memory. */
     public int stream() {
-        return step << 10 | site;
+        return step == null ? site : step.getInt(0) << 10 | site;
     }
 }

@@ -1,15 +1,19 @@
 package dev.nightjar.backend;
 
 import dev.nightjar.tensor.Tensor;
-import java.util.List;
+import java.lang.foreign.MemorySegment;
 
 /**
  * The fused operations of training: forms of the forward operations that keep what a backward pass needs and drop out,
  * the backward operations, loss and optimizer. Whoever has these has those of inference too, as forms that keep
  * nothing. T is the number of tokens of the batch, B its sequences, D the model's dimension.
  *
- * <p>Tensors are float32 unless said otherwise and may have more rows than an operation uses: rows past T (or B, or
- * {@code rows}) are neither read nor written. Outputs are overwritten, gradients of parameters ({@code d...} of
+ * <p>Weights, activations and their gradients have the type that the operations were made for ({@link Backend#newOps}).
+ * Always float32 are {@code stats}, {@code logSumExp}, logits and scores (with their gradients), gradients of
+ * parameters, moments, and all that {@link #multiTaskLoss} and what stands below it takes but {@code copy}.
+ *
+ * <p>Tensors may have more rows than an operation uses: rows past T (or B, or {@code rows}) are neither read nor
+ * written. Outputs are overwritten, gradients of parameters ({@code d...} of
  * weights, biases, embeddings) are added to. Unless an operation allows it, outputs do not overlap inputs. A dropout
  * that is not {@link Dropout#active()} drops nothing.
  *
@@ -28,7 +32,7 @@ public interface Ops extends InferenceOps {
 
     @Override
     default void linear(PackedBatch batch, Tensor x, Linear layer, Activation activation, Tensor out) {
-        linear(batch.tokens(), x, layer.weight(), layer.bias(), activation, null, out);
+        linear(batch.tokenRows(), x, layer.weight(), layer.bias(), activation, null, out);
     }
 
     @Override
@@ -45,7 +49,7 @@ public interface Ops extends InferenceOps {
 
     @Override
     default void heads(PackedBatch batch, Tensor hidden, Heads heads, Heads.Outputs outputs) {
-        int rows = batch.sequences();
+        Rows rows = batch.sequenceRows();
         Linear pre = heads.preClassifier();
         gatherFirst(batch, hidden, outputs.first());
         linear(rows, outputs.first(), pre.weight(), pre.bias(), Activation.RELU, null, outputs.pooled());
@@ -99,29 +103,29 @@ public interface Ops extends InferenceOps {
      * @param bias [N]
      * @param preActivation [rows, N], the argument of the activation, for the backward pass; null in inference or
      *         without activation
-     * @param out [rows, N]
+     * @param out [rows, N], of the operations' type or float32
      */
-    void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
+    void linear(Rows rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
             Tensor out);
 
     /**
      * dX = dOut W, or dX += dOut W.
      *
-     * @param dOut [rows, N]
+     * @param dOut [rows, N], of the operations' type or float32
      * @param weight [N, K]
      * @param dX [rows, K]
      */
-    void linearBackwardInput(int rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX);
+    void linearBackwardInput(Rows rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX);
 
     /**
      * dWeight += dOut' x and dBias += column sums of dOut.
      *
      * @param x [rows, K]
-     * @param dOut [rows, N]
+     * @param dOut [rows, N], of the operations' type or float32
      * @param dWeight [N, K]
      * @param dBias [N]
      */
-    void linearBackwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias);
+    void linearBackwardWeight(Rows rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias);
 
     /**
      * gradient *= activation'(preActivation), in place.
@@ -129,7 +133,7 @@ public interface Ops extends InferenceOps {
      * @param preActivation [rows, N]
      * @param gradient [rows, N]
      */
-    void activationBackward(int rows, Activation activation, Tensor preActivation, Tensor gradient);
+    void activationBackward(Rows rows, Activation activation, Tensor preActivation, Tensor gradient);
 
     // ---- attention
 
@@ -191,8 +195,8 @@ public interface Ops extends InferenceOps {
     /** Dropout in place on one row per sequence, x [B, N]; it is its own backward. */
     void dropout(PackedBatch batch, Dropout dropout, Tensor x);
 
-    /** Softmax of each row: out [rows, N] from x [rows, N]; out may be x. */
-    void softmax(int rows, Tensor x, Tensor out);
+    /** Softmax of each row: out [rows, N] from x [rows, N], both float32; out may be x. */
+    void softmax(Rows rows, Tensor x, Tensor out);
 
     /**
      * Cross-entropy and mean squared error of a batch, their weights and the gradients of the weighted sum, with a
@@ -209,13 +213,23 @@ public interface Ops extends InferenceOps {
      * @param scores [B, K]; null without regression head, together with {@code regressor} and {@code dScores}
      * @param classifier [C, D]
      * @param regressor [K, D]
+     * @param weights at least {@link LossWeights#SIZE} elements, laid out as {@link LossWeights} says
+     * @param lossScale {@link LossScale}, whose factor both gradients get besides; null for none
      * @param dLogits [B, C]
      * @param dScores [B, K]
      * @param report at least {@link LossReport#SIZE} elements, laid out as {@link LossReport} says
      */
     void multiTaskLoss(PackedBatch batch, Targets targets, Tensor logits, Tensor scores, Weight classifier,
             Weight regressor,
-            LossWeights weights, Tensor dLogits, Tensor dScores, Tensor report);
+            Tensor weights, Tensor lossScale, Tensor dLogits, Tensor dScores, Tensor report);
+
+    // ---- memory
+
+    /**
+     * Copies host memory into a tensor of the same size in bytes, in the order of the operations; the source is the
+     * caller's again when this returns. Not to be recorded.
+     */
+    void upload(MemorySegment source, Tensor destination);
 
     // ---- parameters
 
@@ -229,14 +243,22 @@ public interface Ops extends InferenceOps {
     void zero(Tensor x);
 
     /**
-     * One AdamW step over all parameters.
+     * One AdamW step over all parameters, which changes nothing if there is a loss scale and a gradient is infinite or
+     * NaN.
      *
+     * @param step at least {@link AdamWStep#SIZE} elements, laid out as {@link AdamWStep} says
+     * @param table parameters in none of its groups stay as they are
      * @param squaredNorm [1], the gradients' sum of squares, for clipping
-     * @param groups disjoint runs; parameters in none of them stay as they are
+     * @param lossScale {@link LossScale} of the gradients, which are divided by it; null for none
      */
-    void adamW(AdamWStep step, List<ParameterGroup> groups, Tensor gradients, Tensor squaredNorm, Tensor parameters,
-            Tensor firstMoment,
-            Tensor secondMoment);
+    void adamW(Tensor step, ParameterTable table, Tensor squaredNorm, Tensor lossScale, AdamWTensors tensors);
+
+    /**
+     * Halves or doubles a loss scale as {@link LossScale} says, after the step that it was for.
+     *
+     * @param squaredNorm [1], the gradients' sum of squares
+     */
+    void updateLossScale(Tensor squaredNorm, Tensor lossScale);
 
     @Override
     void close();

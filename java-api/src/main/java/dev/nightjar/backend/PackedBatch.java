@@ -23,8 +23,9 @@ public final class PackedBatch {
     private final Tensor tokenSequences;
     private final Tensor cuSeqlens;
     private final Tensor keys;
-    private int tokens;
-    private int sequences;
+    private final Tensor counts;
+    private final Rows tokenRows;
+    private final Rows sequenceRows;
     private int maxLength;
 
     /** Takes its tensors from {@code workspace}. */
@@ -36,6 +37,9 @@ public final class PackedBatch {
         this.cuSeqlens = workspace.vector(DType.I32, sequenceCapacity + 1);
         this.tokenSequences = workspace.vector(DType.I32, tokenCapacity);
         this.keys = workspace.vector(DType.I32, sequenceCapacity);
+        this.counts = workspace.vector(DType.I32, 2);
+        this.tokenRows = new Rows(0, counts == null ? null : counts.slice(0, 1));
+        this.sequenceRows = new Rows(0, counts == null ? null : counts.slice(1, 1));
     }
 
     /**
@@ -48,10 +52,15 @@ public final class PackedBatch {
      */
     public static PackedBatch bounded(Workspace workspace, int tokens, int sequences, int maxLength) {
         PackedBatch batch = new PackedBatch(workspace, tokens, sequences);
-        batch.tokens = tokens;
-        batch.sequences = sequences;
-        batch.maxLength = maxLength;
+        batch.bound(tokens, sequences, maxLength);
         return batch;
+    }
+
+    /** Replaces the bounds, within the capacity; the content, which is to fit them, comes by copying {@link #stageAll staged} memory. */
+    public void bound(int newTokens, int newSequences, int newMaxLength) {
+        tokenRows.most(newTokens);
+        sequenceRows.most(newSequences);
+        maxLength = newMaxLength;
     }
 
     /** The memory of {@link #ids}, {@link #positions} and {@link #cuSeqlens} as one vector of bytes. */
@@ -59,6 +68,26 @@ public final class PackedBatch {
         long begin = ids.byteOffset();
         long end = cuSeqlens.byteOffset() + cuSeqlens.byteSize();
         return Tensor.vector(ids.buffer(), begin, DType.I8, Math.toIntExact(end - begin));
+    }
+
+    /** The memory of all tensors as one vector of bytes. */
+    public Tensor inputs() {
+        long begin = ids.byteOffset();
+        long end = counts.byteOffset() + counts.byteSize();
+        return Tensor.vector(ids.buffer(), begin, DType.I8, Math.toIntExact(end - begin));
+    }
+
+    /**
+     * Writes what {@link #inputs} shall be for a batch within the bounds.
+     *
+     * @throws IllegalArgumentException if the batch exceeds a bound
+     */
+    public void stageAll(TokenBatch batch, MemorySegment memory) {
+        stage(batch, memory);
+        long begin = ids.byteOffset();
+        MemorySegment.copy(batch.tokenSequences(), 0, memory, tokenSequences.byteOffset() - begin, 4L * batch.tokens());
+        MemorySegment.copy(batch.keys(), 0, memory, keys.byteOffset() - begin, 4L * batch.sequences());
+        MemorySegment.copy(batch.counts(), 0, memory, counts.byteOffset() - begin, batch.counts().byteSize());
     }
 
     /**
@@ -77,7 +106,7 @@ public final class PackedBatch {
         MemorySegment.copy(batch.ids(), 0, memory, 0, 4L * batch.tokens());
         MemorySegment.copy(batch.positions(), 0, memory, positions.byteOffset() - begin, 4L * batch.tokens());
         MemorySegment.copy(batch.cuSeqlens(), 0, memory, sums, 4L * (batch.sequences() + 1));
-        for (int b = batch.sequences() + 1; b <= sequences; b++) {
+        for (int b = batch.sequences() + 1; b <= sequences(); b++) {
             memory.set(ValueLayout.JAVA_INT, sums + 4L * b, batch.tokens());
         }
     }
@@ -94,9 +123,8 @@ public final class PackedBatch {
         upload(backend, batch.tokenSequences(), tokenSequences, batch.tokens());
         upload(backend, batch.cuSeqlens(), cuSeqlens, batch.sequences() + 1);
         upload(backend, batch.keys(), keys, batch.sequences());
-        tokens = batch.tokens();
-        sequences = batch.sequences();
-        maxLength = batch.maxLength();
+        upload(backend, batch.counts(), counts, 2);
+        bound(batch.tokens(), batch.sequences(), batch.maxLength());
     }
 
     private void requireCapacity(TokenBatch batch) {
@@ -140,12 +168,22 @@ public final class PackedBatch {
         return keys;
     }
 
+    /** A row for every token. */
+    public Rows tokenRows() {
+        return tokenRows;
+    }
+
+    /** A row for every sequence. */
+    public Rows sequenceRows() {
+        return sequenceRows;
+    }
+
     public int tokens() {
-        return tokens;
+        return tokenRows.most();
     }
 
     public int sequences() {
-        return sequences;
+        return sequenceRows.most();
     }
 
     /** Tokens of the longest sequence. */

@@ -29,6 +29,11 @@ public final class Activations {
     record Layer(Tensor qkv, Tensor logSumExp, Tensor context, Tensor attentionSum, Tensor attentionStats,
             Tensor attentionOut,
             Tensor preActivation, Tensor hidden, Tensor outputSum, Tensor outputStats, Tensor out) {
+        /** The same buffers with another for what comes out. */
+        Layer giving(Tensor otherOut) {
+            return new Layer(qkv, logSumExp, context, attentionSum, attentionStats, attentionOut, preActivation, hidden,
+                    outputSum, outputStats, otherOut);
+        }
     }
 
     /** Gradients on their way down: two of [T, D], and of [T, 3 D], [T, hidden], [B, D]. */
@@ -37,6 +42,7 @@ public final class Activations {
             Tensor scores) {
     }
 
+    private final boolean recomputes;
     private final Tensor embeddingSum;
     private final Tensor embeddingStats;
     private final Tensor embeddings;
@@ -58,56 +64,65 @@ public final class Activations {
      */
     public static Activations forInference(Workspace workspace, DistilBertConfig config, int tokens, int sequences,
             DType type) {
-        return new Activations(workspace, config, tokens, sequences, type, false);
+        return new Activations(workspace, config, tokens, sequences, type, false, false);
     }
 
-    /** For training, in float32; the tensors are taken from {@code workspace}. */
-    public static Activations forTraining(Workspace workspace, DistilBertConfig config, int tokens, int sequences) {
-        return new Activations(workspace, config, tokens, sequences, DType.F32, true);
+    /**
+     * For training.
+     *
+     * @param workspace where the tensors are taken from
+     * @param type of all tensors but {@code stats}, {@code logSumExp}, logits, probabilities, scores and the gradients of those, which are
+     *         float32
+     * @param recomputes whether a block keeps only what it gave, and the backward pass computes the rest of it again
+     */
+    public static Activations forTraining(Workspace workspace, DistilBertConfig config, int tokens, int sequences,
+            DType type, boolean recomputes) {
+        return new Activations(workspace, config, tokens, sequences, type, true, recomputes);
     }
 
     private Activations(Workspace workspace, DistilBertConfig config, int tokens, int sequences, DType type,
-            boolean training) {
+            boolean training, boolean recomputes) {
+        this.recomputes = recomputes;
         int dim = config.dim();
         int classes = config.classes();
         int targets = config.scores();
-        embeddingSum = training ? workspace.matrix(DType.F32, tokens, dim) : null;
+        embeddingSum = training ? workspace.matrix(type, tokens, dim) : null;
         embeddingStats = training ? workspace.matrix(DType.F32, tokens, 2) : null;
         embeddings = workspace.matrix(type, tokens, dim);
         for (int i = 0; i < config.layers(); i++) {
             if (training) {
-                layers.add(trainingLayer(workspace, config, tokens));
+                layers.add(i > 0 && recomputes
+                        ? layers.getFirst().giving(workspace.matrix(type, tokens, dim))
+                        : trainingLayer(workspace, config, tokens, type));
             } else {
                 layers.add(i == 0 ? inferenceLayer(workspace, config, tokens, type, embeddings) : layers.getFirst());
             }
         }
         first = workspace.matrix(type, sequences, dim);
-        pooledPreActivation = training ? workspace.matrix(DType.F32, sequences, dim) : null;
+        pooledPreActivation = training ? workspace.matrix(type, sequences, dim) : null;
         pooled = workspace.matrix(type, sequences, dim);
         logits = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
         probabilities = classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes);
         scores = targets == 0 ? null : workspace.matrix(DType.F32, sequences, targets);
         headOutputs = new Heads.Outputs(first, pooled, logits, probabilities, scores);
         gradients = training
-                ? new Gradients(workspace.matrix(DType.F32, tokens, dim), workspace.matrix(DType.F32, tokens, dim),
-                        workspace.matrix(DType.F32, tokens, 3 * dim),
-                        workspace.matrix(DType.F32, tokens, config.hiddenDim()),
-                        workspace.matrix(DType.F32, sequences, dim), workspace.matrix(DType.F32, sequences, dim),
+                ? new Gradients(workspace.matrix(type, tokens, dim), workspace.matrix(type, tokens, dim),
+                        workspace.matrix(type, tokens, 3 * dim), workspace.matrix(type, tokens, config.hiddenDim()),
+                        workspace.matrix(type, sequences, dim), workspace.matrix(type, sequences, dim),
                         classes == 0 ? null : workspace.matrix(DType.F32, sequences, classes),
                         targets == 0 ? null : workspace.matrix(DType.F32, sequences, targets))
                 : null;
     }
 
-    private static Layer trainingLayer(Workspace workspace, DistilBertConfig config, int tokens) {
+    private static Layer trainingLayer(Workspace workspace, DistilBertConfig config, int tokens, DType type) {
         int dim = config.dim();
-        return new Layer(workspace.matrix(DType.F32, tokens, 3 * dim),
-                workspace.matrix(DType.F32, tokens, config.heads()),
-                workspace.matrix(DType.F32, tokens, dim), workspace.matrix(DType.F32, tokens, dim),
-                workspace.matrix(DType.F32, tokens, 2), workspace.matrix(DType.F32, tokens, dim),
-                workspace.matrix(DType.F32, tokens, config.hiddenDim()),
-                workspace.matrix(DType.F32, tokens, config.hiddenDim()),
-                workspace.matrix(DType.F32, tokens, dim), workspace.matrix(DType.F32, tokens, 2),
-                workspace.matrix(DType.F32, tokens, dim));
+        int hidden = config.hiddenDim();
+        return new Layer(workspace.matrix(type, tokens, 3 * dim), workspace.matrix(DType.F32, tokens, config.heads()),
+                workspace.matrix(type, tokens, dim), workspace.matrix(type, tokens, dim),
+                workspace.matrix(DType.F32, tokens, 2), workspace.matrix(type, tokens, dim),
+                workspace.matrix(type, tokens, hidden), workspace.matrix(type, tokens, hidden),
+                workspace.matrix(type, tokens, dim), workspace.matrix(DType.F32, tokens, 2),
+                workspace.matrix(type, tokens, dim));
     }
 
     private static Layer inferenceLayer(Workspace workspace, DistilBertConfig config, int tokens, DType type,
@@ -117,6 +132,11 @@ public final class Activations {
         return new Layer(workspace.matrix(type, tokens, 3 * dim), null, workspace.matrix(type, tokens, dim),
                 sum, null,
                 stream, null, workspace.matrix(type, tokens, config.hiddenDim()), sum, null, stream);
+    }
+
+    /** Whether all blocks share what they keep besides what they gave. */
+    boolean recomputes() {
+        return recomputes;
     }
 
     Tensor embeddingSum() {
@@ -134,6 +154,11 @@ public final class Activations {
 
     Layer layer(int index) {
         return layers.get(index);
+    }
+
+    /** [T, D], what a block reads. */
+    Tensor layerInput(int index) {
+        return index == 0 ? embeddings : layers.get(index - 1).out();
     }
 
     /** [T, D], what a block gave; in inference that of the last block, whatever the index. */

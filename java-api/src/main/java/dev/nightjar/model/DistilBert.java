@@ -9,6 +9,7 @@ import dev.nightjar.backend.LayerNorm;
 import dev.nightjar.backend.Linear;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.PackedBatch;
+import dev.nightjar.backend.Rows;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
@@ -130,7 +131,7 @@ public final class DistilBert implements AutoCloseable {
     /** Forward pass of training up to {@link Activations#logits()} and {@link Activations#scores()}. */
     public void forward(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout) {
         encode(ops, batch, activations, dropout);
-        int rows = batch.sequences();
+        Rows rows = batch.sequenceRows();
         Tensor pooled = activations.pooled();
         ops.gatherFirst(batch, activations.layerOutput(config.layers() - 1), activations.first());
         apply(ops, rows, activations.first(), preClassifier, Activation.RELU, activations.pooledPreActivation(),
@@ -148,28 +149,31 @@ public final class DistilBert implements AutoCloseable {
 
     /** Forward pass of training up to the last block's hidden states. */
     public void encode(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout) {
-        int tokens = batch.tokens();
         ops.embedding(batch, words, positions, embeddingNorm, dropout.embeddings(), activations.embeddingSum(),
                 activations.embeddingStats(), activations.embeddings());
-        Tensor x = activations.embeddings();
         for (int i = 0; i < config.layers(); i++) {
-            Block block = blocks.get(i);
-            Activations.Layer a = activations.layer(i);
-            apply(ops, tokens, x, block.qkv, Activation.NONE, null, a.qkv());
-            ops.attention(batch, config.heads(), a.qkv(), dropout.attention(i), a.logSumExp(), a.context());
-            apply(ops, tokens, a.context(), block.attentionOut, Activation.NONE, null, a.attentionSum());
-            ops.residualLayerNorm(batch, a.attentionSum(), x, block.attentionNorm, Dropout.NONE, a.attentionStats(),
-                    a.attentionOut());
-            apply(ops, tokens, a.attentionOut(), block.lin1, Activation.GELU, a.preActivation(), a.hidden());
-            apply(ops, tokens, a.hidden(), block.lin2, Activation.NONE, null, a.outputSum());
-            ops.residualLayerNorm(batch, a.outputSum(), a.attentionOut(), block.outputNorm, dropout.feedForward(i),
-                    a.outputStats(),
-                    a.out());
-            x = a.out();
+            blockForward(ops, batch, i, activations, dropout);
         }
     }
 
-    private static void apply(Ops ops, int rows, Tensor x, Linear linear, Activation activation, Tensor preActivation,
+    /** Writes everything that a block keeps, from what the one below it gave. */
+    private void blockForward(Ops ops, PackedBatch batch, int index, Activations activations, DropoutPlan dropout) {
+        Rows tokens = batch.tokenRows();
+        Block block = blocks.get(index);
+        Activations.Layer a = activations.layer(index);
+        Tensor x = activations.layerInput(index);
+        apply(ops, tokens, x, block.qkv, Activation.NONE, null, a.qkv());
+        ops.attention(batch, config.heads(), a.qkv(), dropout.attention(index), a.logSumExp(), a.context());
+        apply(ops, tokens, a.context(), block.attentionOut, Activation.NONE, null, a.attentionSum());
+        ops.residualLayerNorm(batch, a.attentionSum(), x, block.attentionNorm, Dropout.NONE, a.attentionStats(),
+                a.attentionOut());
+        apply(ops, tokens, a.attentionOut(), block.lin1, Activation.GELU, a.preActivation(), a.hidden());
+        apply(ops, tokens, a.hidden(), block.lin2, Activation.NONE, null, a.outputSum());
+        ops.residualLayerNorm(batch, a.outputSum(), a.attentionOut(), block.outputNorm, dropout.feedForward(index),
+                a.outputStats(), a.out());
+    }
+
+    private static void apply(Ops ops, Rows rows, Tensor x, Linear linear, Activation activation, Tensor preActivation,
             Tensor out) {
         ops.linear(rows, x, linear.weight(), linear.bias(), activation, preActivation, out);
     }
@@ -189,9 +193,10 @@ public final class DistilBert implements AutoCloseable {
         headsBackward(ops, batch, activations, dropout, gradients);
         ops.scatterFirst(batch, g.first(), g.residual());
         for (int i = config.layers() - 1; i >= Math.max(frozenLayers, 0); i--) {
-            Tensor input = i == 0 ? activations.embeddings() : activations.layerOutput(i - 1);
-            boolean last = i == frozenLayers;
-            blockBackward(ops, batch, i, input, activations, dropout, last, gradients.block(i));
+            if (activations.recomputes()) {
+                blockForward(ops, batch, i, activations, dropout);
+            }
+            blockBackward(ops, batch, i, activations, dropout, i == frozenLayers, gradients.block(i));
         }
         if (frozenLayers < 0) {
             ops.embeddingBackward(batch, activations.embeddingSum(), activations.embeddingStats(), embeddingNorm,
@@ -205,7 +210,7 @@ public final class DistilBert implements AutoCloseable {
     private void headsBackward(Ops ops, PackedBatch batch, Activations activations, DropoutPlan dropout,
             DistilBertGradients gradients) {
         Activations.Gradients g = activations.gradients();
-        int rows = batch.sequences();
+        Rows rows = batch.sequenceRows();
         Tensor pooled = activations.pooled();
         boolean accumulate = false;
         if (classifier != null) {
@@ -229,10 +234,9 @@ public final class DistilBert implements AutoCloseable {
     }
 
     /** Takes the gradient of a block's output in {@code residual} to that of its input, in the same place. */
-    private void blockBackward(Ops ops, PackedBatch batch, int index, Tensor input, Activations activations,
-            DropoutPlan dropout,
+    private void blockBackward(Ops ops, PackedBatch batch, int index, Activations activations, DropoutPlan dropout,
             boolean last, DistilBertGradients.Block gradients) {
-        int tokens = batch.tokens();
+        Rows tokens = batch.tokenRows();
         Block block = blocks.get(index);
         Activations.Layer a = activations.layer(index);
         Activations.Gradients g = activations.gradients();
@@ -260,7 +264,8 @@ public final class DistilBert implements AutoCloseable {
         ops.attentionBackward(batch, config.heads(), a.qkv(), a.context(), a.logSumExp(), g.branch(),
                 dropout.attention(index),
                 g.qkv());
-        ops.linearBackwardWeight(tokens, input, g.qkv(), gradients.qkv().weight(), gradients.qkv().bias());
+        ops.linearBackwardWeight(tokens, activations.layerInput(index), g.qkv(), gradients.qkv().weight(),
+                gradients.qkv().bias());
         if (!last) {
             ops.linearBackwardInput(tokens, g.qkv(), block.qkv.weight(), true, residual);
         }

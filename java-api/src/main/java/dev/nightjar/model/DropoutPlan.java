@@ -1,6 +1,7 @@
 package dev.nightjar.model;
 
 import dev.nightjar.backend.Dropout;
+import dev.nightjar.tensor.Tensor;
 
 /**
  * The dropouts of one forward pass and its backward: embeddings, attention weights and feed-forward output of each layer, and the input
@@ -8,11 +9,11 @@ import dev.nightjar.backend.Dropout;
  *
  * @param config gives the probabilities; null drops nothing
  * @param seed of the run
- * @param step forward pass of the run, counted from 0
+ * @param step forward pass of the run, counted from 0, as {@link Dropout} has it
  */
-public record DropoutPlan(DistilBertConfig config, long seed, int step) {
+public record DropoutPlan(DistilBertConfig config, long seed, Tensor step) {
     /** Inference. */
-    public static final DropoutPlan NONE = new DropoutPlan(null, 0, 0);
+    public static final DropoutPlan NONE = new DropoutPlan(null, 0, null);
 
     private static final int EMBEDDINGS = 0;
     private static final int HEADS = 1;
@@ -35,6 +36,6 @@ public record DropoutPlan(DistilBertConfig config, long seed, int step) {
     }
 
     private Dropout at(float probability, int site) {
-        return new Dropout(probability, seed, step, site);
+        return probability == 0 ? Dropout.NONE : new Dropout(probability, seed, step, site);
     }
 }

@@ -112,6 +112,19 @@ public final class Parameters implements AutoCloseable {
         }
     }
 
+    /**
+     * Takes over every parameter of the same layout, rounding to {@link #type()}.
+     *
+     * @throws ArithmeticException naming a value that is beyond the range of {@link #type()}
+     */
+    public void setAll(Parameters source) {
+        for (String name : layout.names()) {
+            try (Arena arena = Arena.ofConfined()) {
+                set(name, source.fetch(name, arena));
+            }
+        }
+    }
+
     private Tensor requireSize(String name, MemorySegment values) {
         Tensor tensor = get(name);
         if (values.byteSize() != tensor.elements() * Float.BYTES) {

@@ -1,5 +1,6 @@
 package dev.nightjar.model;
 
+import dev.nightjar.backend.Buckets;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.backend.RecordingOps;
 import dev.nightjar.tensor.DType;
@@ -18,10 +19,6 @@ import java.util.List;
  * <p>What a recording depends on besides its size, which is weights and buffers, is the same as long as the pass lives.
  */
 final class RecordedForwardPass extends ForwardPass {
-    /** Token counts from here on are multiples of it; below, powers of two. */
-    private static final int LARGE_TOKENS = 512;
-    private static final int SMALLEST_TOKENS = 16;
-
     /** The operations for batches up to the bounds of {@code batch}. */
     private record Size(PackedBatch batch, RecordingOps.Recording recording) {
         boolean is(int tokens, int sequences, int maxLength) {
@@ -44,7 +41,7 @@ final class RecordedForwardPass extends ForwardPass {
     RecordedForwardPass(DistilBert model, RecordingOps ops, int tokenCapacity, int sequenceCapacity) {
         this.model = model;
         this.ops = ops;
-        this.tokenCapacity = roundTokens(tokenCapacity);
+        this.tokenCapacity = Buckets.tokens(tokenCapacity);
         this.sequenceCapacity = sequenceCapacity;
         Workspace plan = Workspace.planning();
         plan(plan);
@@ -85,32 +82,11 @@ final class RecordedForwardPass extends ForwardPass {
             throw new IllegalArgumentException("a batch of " + tokens.sequences() + " sequences and " + tokens.tokens()
                     + " tokens exceeds the capacity of " + sequenceCapacity + " and " + tokenCapacity);
         }
-        Size size = size(roundTokens(tokens.tokens()), roundSequences(tokens.sequences()),
-                roundLength(tokens.maxLength()));
+        Size size = size(Buckets.tokens(tokens.tokens()), Buckets.sequences(tokens.sequences(), sequenceCapacity),
+                Buckets.length(tokens.maxLength(), model.config().maxPositions()));
         size.batch.stage(tokens, hostInputs.segment());
         size.recording.run();
         ops.await();
-    }
-
-    private static int roundTokens(int tokens) {
-        return tokens > LARGE_TOKENS
-                ? Math.ceilDiv(tokens, LARGE_TOKENS) * LARGE_TOKENS
-                : Math.max(SMALLEST_TOKENS, powerOfTwo(tokens));
-    }
-
-    /** To powers of four: a sequence of length 0 costs next to nothing. */
-    private int roundSequences(int sequences) {
-        int power = powerOfTwo(sequences);
-        return Math.min(sequenceCapacity, Integer.numberOfTrailingZeros(power) % 2 == 0 ? power : 2 * power);
-    }
-
-    private int roundLength(int length) {
-        return Math.min(model.config().maxPositions(), Math.max(SMALLEST_TOKENS, powerOfTwo(length)));
-    }
-
-    /** The least power of two that is not below {@code n}. */
-    private static int powerOfTwo(int n) {
-        return n == 1 ? 1 : Integer.highestOneBit(n - 1) << 1;
     }
 
     private Size size(int tokens, int sequences, int maxLength) {

@@ -17,6 +17,7 @@ public final class TokenBatch implements AutoCloseable {
     private final MemorySegment tokenSequences;
     private final MemorySegment cuSeqlens;
     private final MemorySegment keys;
+    private final MemorySegment counts;
     private int tokens;
     private int sequences;
     private int maxLength;
@@ -37,6 +38,7 @@ public final class TokenBatch implements AutoCloseable {
         this.tokenSequences = arena.allocate(ValueLayout.JAVA_INT, tokenCapacity);
         this.cuSeqlens = arena.allocate(ValueLayout.JAVA_INT, sequenceCapacity + 1L);
         this.keys = arena.allocate(ValueLayout.JAVA_INT, sequenceCapacity);
+        this.counts = arena.allocate(ValueLayout.JAVA_INT, 2);
     }
 
     /** Removes every sequence. */
@@ -76,6 +78,8 @@ public final class TokenBatch implements AutoCloseable {
         keys.setAtIndex(ValueLayout.JAVA_INT, sequences, key);
         tokens += length;
         sequences++;
+        counts.setAtIndex(ValueLayout.JAVA_INT, 0, tokens);
+        counts.setAtIndex(ValueLayout.JAVA_INT, 1, sequences);
         cuSeqlens.setAtIndex(ValueLayout.JAVA_INT, sequences, tokens);
         maxLength = Math.max(maxLength, length);
     }
@@ -102,6 +106,11 @@ public final class TokenBatch implements AutoCloseable {
     /** Key of each sequence. */
     public MemorySegment keys() {
         return keys;
+    }
+
+    /** {@link #tokens} and {@link #sequences} once more. */
+    public MemorySegment counts() {
+        return counts;
     }
 
     public int tokens() {

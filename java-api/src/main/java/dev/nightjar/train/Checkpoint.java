@@ -1,6 +1,7 @@
 package dev.nightjar.train;
 
 import dev.nightjar.FormatException;
+import dev.nightjar.backend.LossScale;
 import dev.nightjar.io.AtomicFiles;
 import dev.nightjar.io.Json;
 import dev.nightjar.io.NamedTensor;
@@ -21,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
@@ -32,6 +34,7 @@ import tools.jackson.databind.json.JsonMapper;
  */
 public final class Checkpoint {
     private static final String STATE = "state.json";
+    private static final String LOSS_SCALE = "lossScale";
     private static final String PREFIX = "step-";
     private static final int FORMAT = 1;
 
@@ -118,6 +121,7 @@ public final class Checkpoint {
         double bestValue = bestStep == 0 ? Double.NaN : number(source, "bestValue", json.path("bestValue"));
         return new TrainingState(integer(source, json, "step"), integer(source, json, "staleEvaluations"), bestStep,
                 bestValue, map(source, json, "weighting", value -> number(source, "weighting", value)),
+                lossScale(source, json),
                 map(source, json, "identity", JsonNode::asString));
     }
 
@@ -131,9 +135,20 @@ public final class Checkpoint {
             json.put("bestValue", state.bestValue());
         }
         json.put("weighting", state.weighting());
+        state.lossScale().ifPresent(scale -> json.put(LOSS_SCALE, Map.of("factor", scale.factor(), "goodSteps",
+                scale.goodSteps(), "skippedSteps", scale.skippedSteps(), "lastFactor", scale.lastFactor())));
         json.put("identity", state.identity());
         return new String(new JsonMapper().writerWithDefaultPrettyPrinter().writeValueAsBytes(json),
                 StandardCharsets.UTF_8) + "\n";
+    }
+
+    private static Optional<LossScale> lossScale(String source, JsonNode json) {
+        JsonNode scale = json.path(LOSS_SCALE);
+        return scale.isMissingNode()
+                ? Optional.empty()
+                : Optional.of(new LossScale((float) number(source, "factor", scale.path("factor")),
+                        integer(source, scale, "goodSteps"), integer(source, scale, "skippedSteps"),
+                        (float) number(source, "lastFactor", scale.path("lastFactor"))));
     }
 
     private static int integer(String source, JsonNode json, String key) {

@@ -23,7 +23,7 @@ public record Predictions(float[][] probabilities, float[][] scores) {
         float[][] scores = model.config().scores() == 0 ? null : new float[rows.size()][];
         for (int from = 0, count; from < rows.size(); from += count) {
             count = buffers.fitting(rows, from);
-            buffers.load(rows, IntStream.range(from, from + count).toArray());
+            buffers.load(rows, IntStream.range(from, from + count).toArray(), 0);
             model.predict(ops, buffers.packed(), buffers.activations());
             if (probabilities != null) {
                 fetch(model.backend(), buffers.activations().probabilities(), probabilities, from, count);

@@ -45,24 +45,32 @@ public final class TrainingStep implements AutoCloseable {
      * @param losses over all its batches: losses and numbers of rows of the step; norms and weights averaged over the batches, or
      *        those of the accumulated gradients, or of their moving averages, where the weighting separates tasks
      * @param gradientNorm global norm of the combined gradient before clipping
+     * @param skipped whether the step changed nothing, because a gradient exceeded the range of float16 and the scale of the loss can
+     *        still be lowered
      */
-    public record Result(LossReport losses, double gradientNorm) {
+    public record Result(LossReport losses, double gradientNorm, boolean skipped) {
         public boolean finite() {
-            return Float.isFinite(losses.loss()) && Double.isFinite(gradientNorm);
+            return Float.isFinite(losses.loss()) && (skipped || Double.isFinite(gradientNorm));
         }
     }
 
     /** A gradient allocation with the views the backward pass writes through. */
-    private record Gradients(Parameters parameters, DistilBertGradients views) implements AutoCloseable {
-        static Gradients allocate(DistilBert model, ParameterLayout layout) {
+    private record Gradients(Parameters parameters, DistilBertGradients views,
+            Sequence backward) implements AutoCloseable {
+        static Gradients allocate(DistilBert model, ParameterLayout layout, Sequence backward) {
             Parameters parameters = new Parameters(model.backend(), layout);
-            return new Gradients(parameters, new DistilBertGradients(model.config(), parameters));
+            return new Gradients(parameters, new DistilBertGradients(model.config(), parameters), backward);
         }
 
         @Override
         public void close() {
             parameters.close();
         }
+    }
+
+    /** Operations that are recorded together. */
+    private enum Sequence {
+        FORWARD, BACKWARD, REGRESSION_BACKWARD, UPDATE
     }
 
     private static final String CLASSIFICATION_AVERAGE = "classification_average";
@@ -75,6 +83,8 @@ public final class TrainingStep implements AutoCloseable {
     private final TaskWeighting weighting;
     private final BatchBuffers buffers;
     private final Settings settings;
+    private final DropoutPlan dropout;
+    private final Recordings recordings;
     private final Gradients gradients;
     private final Gradients regressionGradients;
     /** Of the tasks' shared gradients, by file name: of the classification, then of the regression; empty without any. */
@@ -95,8 +105,12 @@ public final class TrainingStep implements AutoCloseable {
         this.weighting = weighting;
         this.buffers = buffers;
         this.settings = settings;
-        this.gradients = Gradients.allocate(model, layout);
-        this.regressionGradients = weighting.separatesTasks() ? Gradients.allocate(model, layout) : null;
+        this.dropout = new DropoutPlan(model.config(), settings.seed, buffers.step());
+        this.recordings = new Recordings(ops);
+        this.gradients = Gradients.allocate(model, layout, Sequence.BACKWARD);
+        this.regressionGradients = weighting.separatesTasks()
+                ? Gradients.allocate(model, layout, Sequence.REGRESSION_BACKWARD)
+                : null;
         if (weighting.averageDecay() > 0) {
             averages.put(CLASSIFICATION_AVERAGE, new Parameters(backend, layout));
             averages.put(REGRESSION_AVERAGE, new Parameters(backend, layout));
@@ -114,7 +128,9 @@ public final class TrainingStep implements AutoCloseable {
      */
     public void run(TokenizedRows rows, List<int[]> rowBatches, int step, double learningRate) {
         accumulate(rows, rowBatches, step);
-        optimizer.step(ops, step + 1, learningRate, gradients.parameters, buffers.squaredNorms().slice(0, 1));
+        optimizer.begin(ops, step + 1, learningRate);
+        recordings.run(Sequence.UPDATE,
+                () -> optimizer.update(ops, gradients.parameters, buffers.squaredNorms().slice(0, 1)));
     }
 
     /** Computes the weighted gradient of a step, without updating anything. */
@@ -123,7 +139,6 @@ public final class TrainingStep implements AutoCloseable {
         if (regressionGradients != null) {
             ops.zero(regressionGradients.parameters.flat());
         }
-        DropoutPlan dropout = new DropoutPlan(model.config(), settings.seed, step);
         int stepRows = rowBatches.stream().mapToInt(batch -> batch.length).sum();
         boolean classification = false;
         boolean regression = false;
@@ -133,15 +148,14 @@ public final class TrainingStep implements AutoCloseable {
         for (int i = 0; i < batches; i++) {
             int[] batch = rowBatches.get(i);
             Tasks present = rows.tasks(batch);
-            buffers.load(rows, batch);
-            model.forward(ops, buffers.packed(), buffers.activations(), dropout);
+            forward(rows, batch, step);
             Tensor report = buffers.report(i);
             float share = (float) batch.length / stepRows;
             LossWeights weights = weighting.weights(present, () -> losses(report), share);
             if (weighting.separatesTasks()) {
-                backwardSeparately(present, weights, dropout, report);
+                backwardSeparately(present, weights, report);
             } else {
-                backward(weights, dropout, gradients, report);
+                backward(weights, gradients, report);
             }
             classificationFactor += share * weights.classification();
             regressionFactor += share * weights.regression();
@@ -153,28 +167,36 @@ public final class TrainingStep implements AutoCloseable {
         }
     }
 
-    private void backwardSeparately(Tasks present, LossWeights weights, DropoutPlan dropout, Tensor report) {
+    private void forward(TokenizedRows rows, int[] batch, int step) {
+        buffers.load(rows, batch, step);
+        recordings.run(Sequence.FORWARD, buffers.packed(),
+                () -> model.forward(ops, buffers.packed(), buffers.activations(), dropout));
+    }
+
+    private void backwardSeparately(Tasks present, LossWeights weights, Tensor report) {
         boolean balance = weights.balanceClasses();
         float scale = weights.gradientScale();
         if (present.classification()) {
-            backward(new LossWeights(balance, false, weights.classification(), 0, scale), dropout, gradients, report);
+            backward(new LossWeights(balance, false, weights.classification(), 0, scale), gradients, report);
         }
         if (present.regression()) {
-            backward(new LossWeights(balance, false, 0, weights.regression(), scale), dropout, regressionGradients,
-                    report);
+            backward(new LossWeights(balance, false, 0, weights.regression(), scale), regressionGradients, report);
         }
     }
 
-    private void backward(LossWeights weights, DropoutPlan dropout, Gradients into, Tensor report) {
+    private void backward(LossWeights weights, Gradients into, Tensor report) {
         loss(weights, report);
-        model.backward(ops, buffers.packed(), buffers.activations(), dropout, settings.frozenLayers, into.views);
+        recordings.run(into.backward, buffers.packed(),
+                () -> model.backward(ops, buffers.packed(), buffers.activations(), dropout, settings.frozenLayers,
+                        into.views));
     }
 
+    /** One operation, not recorded: what it depends on besides the size, where its report goes, would multiply the recordings. */
     private void loss(LossWeights weights, Tensor report) {
         var activations = buffers.activations();
         ops.multiTaskLoss(buffers.packed(), buffers.targets(), activations.logits(), activations.scores(),
-                model.classifierWeight(), model.regressorWeight(), weights, activations.logitsGradient(),
-                activations.scoresGradient(), report);
+                model.classifierWeight(), model.regressorWeight(), buffers.lossWeights(weights), optimizer.lossScale(),
+                activations.logitsGradient(), activations.scoresGradient(), report);
     }
 
     /** Losses of the batch whose forward pass was the last. */
@@ -200,8 +222,9 @@ public final class TrainingStep implements AutoCloseable {
         ops.squaredNorm(shared, buffers.squaredNorms().slice(1, 1));
         ops.squaredNorm(regressionShared, buffers.squaredNorms().slice(2, 1));
         float[] squares = fetch(buffers.squaredNorms());
-        double classificationNorm = Math.sqrt(squares[1]);
-        double regressionNorm = Math.sqrt(squares[2]);
+        double scale = optimizer.lossScale() == null ? 1 : optimizer.fetchLossScale().factor();
+        double classificationNorm = Math.sqrt(squares[1]) / scale;
+        double regressionNorm = Math.sqrt(squares[2]) / scale;
         TaskWeights weights = weighting.combine(present, classificationNorm, regressionNorm);
         ops.axpby((float) weights.regression(), regressionShared, (float) weights.classification(), shared);
         TaskWeights heads = weighting.weighsHeads() ? weights : new TaskWeights(1, 1);
@@ -231,7 +254,12 @@ public final class TrainingStep implements AutoCloseable {
                     separated.regressionNorm(), separated.classificationWeight(), separated.regressionWeight(),
                     total.labelledRows(), total.scoredRows());
         }
-        return new Result(total, Math.sqrt(fetch(buffers.squaredNorms())[0]));
+        double norm = Math.sqrt(fetch(buffers.squaredNorms())[0]);
+        if (optimizer.lossScale() == null) {
+            return new Result(total, norm, false);
+        }
+        float scale = optimizer.fetchLossScale().lastFactor();
+        return new Result(total, norm / scale, !Double.isFinite(norm) && scale > 1);
     }
 
     /**
@@ -241,10 +269,8 @@ public final class TrainingStep implements AutoCloseable {
      * @param step whose dropout to apply
      */
     public LossReport losses(TokenizedRows rows, List<int[]> rowBatches, int step) {
-        DropoutPlan dropout = new DropoutPlan(model.config(), settings.seed, step);
         for (int i = 0; i < rowBatches.size(); i++) {
-            buffers.load(rows, rowBatches.get(i));
-            model.forward(ops, buffers.packed(), buffers.activations(), dropout);
+            forward(rows, rowBatches.get(i), step);
             loss(new LossWeights(false, false, 1, 1, 1), buffers.report(i));
         }
         return total();
@@ -293,6 +319,7 @@ public final class TrainingStep implements AutoCloseable {
 
     @Override
     public void close() {
+        recordings.close();
         gradients.close();
         if (regressionGradients != null) {
             regressionGradients.close();

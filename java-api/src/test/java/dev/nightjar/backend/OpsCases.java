@@ -1,9 +1,6 @@
 package dev.nightjar.backend;
 
-import dev.nightjar.tensor.Buffer;
-import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,15 +21,18 @@ final class OpsCases {
     static final String ALIGNED = "inference, aligned: ";
 
     private static final int VOCABULARY = 23;
-    private static final Dropout DROPOUT = new Dropout(0.3f, 0x1234_5678_9abc_def0L, 5, 11);
 
     private OpsCases() {
+    }
+
+    private static Dropout dropout(OpsRig rig) {
+        return new Dropout(0.3f, 0x1234_5678_9abc_def0L, rig.integers(5), 11);
     }
 
     static Map<String, Case> all() {
         Map<String, Case> cases = new LinkedHashMap<>(inference());
         cases.put("embedding", rig -> embedding(rig, Dropout.NONE, false));
-        cases.put("embedding, training", rig -> embedding(rig, DROPOUT, true));
+        cases.put("embedding, training", rig -> embedding(rig, dropout(rig), true));
         cases.put("embeddingBackward", OpsCases::embeddingBackward);
         for (Activation activation : Activation.values()) {
             cases.put("linear " + activation, rig -> linear(rig, activation, false, false));
@@ -44,15 +44,15 @@ final class OpsCases {
         cases.put("linearBackwardInput, accumulating", rig -> linearBackwardInput(rig, true));
         cases.put("linearBackwardWeight", OpsCases::linearBackwardWeight);
         cases.put("attention", rig -> attention(rig, Dropout.NONE, false));
-        cases.put("attention, training", rig -> attention(rig, DROPOUT, true));
+        cases.put("attention, training", rig -> attention(rig, dropout(rig), true));
         cases.put("attentionBackward", rig -> attentionBackward(rig, Dropout.NONE));
-        cases.put("attentionBackward, dropout", rig -> attentionBackward(rig, DROPOUT));
+        cases.put("attentionBackward, dropout", rig -> attentionBackward(rig, dropout(rig)));
         cases.put("residualLayerNorm", rig -> residualLayerNorm(rig, Dropout.NONE, false));
-        cases.put("residualLayerNorm, training", rig -> residualLayerNorm(rig, DROPOUT, true));
+        cases.put("residualLayerNorm, training", rig -> residualLayerNorm(rig, dropout(rig), true));
         cases.put("residualLayerNormBackward", rig -> residualLayerNormBackward(rig, Dropout.NONE));
-        cases.put("residualLayerNormBackward, dropout", rig -> residualLayerNormBackward(rig, DROPOUT));
+        cases.put("residualLayerNormBackward, dropout", rig -> residualLayerNormBackward(rig, dropout(rig)));
         cases.put("gatherFirst and scatterFirst", OpsCases::pooling);
-        cases.put("dropout", OpsCases::dropout);
+        cases.put("dropout", OpsCases::dropOut);
         cases.put("softmax", OpsCases::softmax);
         cases.put("multiTaskLoss", OpsCases::multiTaskLoss);
         cases.put("squaredNorm, axpby and zero", OpsCases::vectors);
@@ -147,10 +147,10 @@ final class OpsCases {
         LayerNorm norm = rig.norm(dim);
         Tensor sum = rig.output("sum", tokens, dim, 1);
         Tensor stats = rig.output("stats", tokens, 2, dim);
+        Dropout dropout = dropout(rig);
         rig.ops.embedding(batch, rig.input("x", VOCABULARY, dim), rig.input("positions", rig.shape.maxLength(), dim),
-                norm,
-                DROPOUT, sum, stats, rig.output("out", tokens, dim, dim));
-        rig.ops.embeddingBackward(batch, sum, stats, norm, DROPOUT, 3, rig.updated("dOut", tokens, dim, dim),
+                norm, dropout, sum, stats, rig.output("out", tokens, dim, dim));
+        rig.ops.embeddingBackward(batch, sum, stats, norm, dropout, 3, rig.updated("dOut", tokens, dim, dim),
                 rig.updated("dWords", VOCABULARY, dim, tokens + dim),
                 rig.updated("dPositions", rig.shape.maxLength(), dim, tokens + dim),
                 rig.normGradient(dim, tokens + dim));
@@ -166,7 +166,8 @@ final class OpsCases {
         int n = rig.shape.hidden();
         int k = rig.shape.dim();
         Tensor pre = training ? rig.output("preActivation", rows, n, k) : null;
-        rig.ops.linear(rows, rig.input("x", rows, k), rig.weight("weight", n, k, constant), rig.input("bias", 1, n),
+        rig.ops.linear(rig.rows(rows), rig.input("x", rows, k), rig.weight("weight", n, k, constant),
+                rig.input("bias", 1, n),
                 activation,
                 pre, rig.output("out", rows, n, k));
     }
@@ -174,7 +175,8 @@ final class OpsCases {
     private static void activationBackward(OpsRig rig, Activation activation) {
         int rows = rig.shape.tokens();
         int n = rig.shape.hidden();
-        rig.ops.activationBackward(rows, activation, rig.input("x", rows, n, 3), rig.updated("gradient", rows, n, 4));
+        rig.ops.activationBackward(rig.rows(rows), activation, rig.input("x", rows, n, 3),
+                rig.updated("gradient", rows, n, 4));
     }
 
     private static void linearBackwardInput(OpsRig rig, boolean accumulate) {
@@ -182,14 +184,15 @@ final class OpsCases {
         int n = rig.shape.hidden();
         int k = rig.shape.dim();
         Tensor dX = accumulate ? rig.updated("dX", rows, k, n) : rig.output("dX", rows, k, n);
-        rig.ops.linearBackwardInput(rows, rig.input("x", rows, n), rig.weight("weight", n, k, false), accumulate, dX);
+        rig.ops.linearBackwardInput(rig.rows(rows), rig.input("x", rows, n), rig.weight("weight", n, k, false),
+                accumulate, dX);
     }
 
     private static void linearBackwardWeight(OpsRig rig) {
         int rows = rig.shape.tokens();
         int n = rig.shape.hidden();
         int k = rig.shape.dim();
-        rig.ops.linearBackwardWeight(rows, rig.input("x", rows, k), rig.input("dOut", rows, n),
+        rig.ops.linearBackwardWeight(rig.rows(rows), rig.input("x", rows, k), rig.input("dOut", rows, n),
                 rig.weightGradient("dWeight", n, k, rows), rig.updated("dBias", 1, n, rows));
     }
 
@@ -257,17 +260,18 @@ final class OpsCases {
                 rig.output("dX", rig.shape.tokens(), dim, 0));
     }
 
-    private static void dropout(OpsRig rig) {
-        rig.ops.dropout(rig.batch(VOCABULARY), DROPOUT, rig.updated("x", rig.shape.sequences(), rig.shape.dim(), 1));
+    private static void dropOut(OpsRig rig) {
+        rig.ops.dropout(rig.batch(VOCABULARY), dropout(rig),
+                rig.updated("x", rig.shape.sequences(), rig.shape.dim(), 1));
         rig.ops.dropout(rig.batch(VOCABULARY), Dropout.NONE,
                 rig.updated("kept", rig.shape.sequences(), rig.shape.dim(), 0));
     }
 
     private static void softmax(OpsRig rig) {
         int rows = rig.shape.tokens();
-        rig.ops.softmax(rows, rig.input("x", rows, 5, 4), rig.output("out", rows, 5, 5));
+        rig.ops.softmax(rig.rows(rows), rig.input("x", rows, 5, 4), rig.output("out", rows, 5, 5));
         Tensor inPlace = rig.updated("in place", rows, 3, 3);
-        rig.ops.softmax(rows, inPlace, inPlace);
+        rig.ops.softmax(rig.rows(rows), inPlace, inPlace);
     }
 
     private static void multiTaskLoss(OpsRig rig) {
@@ -277,18 +281,12 @@ final class OpsCases {
         for (int i = 0; i < scores.length; i++) {
             scores[i] = i % 7 == 3 ? Float.NaN : 0.1f * i;
         }
-        Targets targets = new Targets(integers(rig, rig.shape.labels(3)), rig.values(rows, 2, scores));
+        Targets targets = new Targets(rig.integers(rig.shape.labels(3)), rig.values(rows, 2, scores));
         rig.ops.multiTaskLoss(rig.batch(VOCABULARY), targets, rig.input("x", rows, 3), rig.input("scores", rows, 2),
                 rig.weight("classifier", 3, dim, false), rig.weight("regressor", 2, dim, false),
-                new LossWeights(true, true, 0, 0, 0.5f), rig.output("dLogits", rows, 3, rows + dim),
+                rig.scalars(LossWeights.SIZE, new LossWeights(true, true, 0, 0, 0.5f)::write), null,
+                rig.output("dLogits", rows, 3, rows + dim),
                 rig.output("dScores", rows, 2, rows + dim), rig.output("report", 1, LossReport.SIZE, rows + dim));
-    }
-
-    private static Tensor integers(OpsRig rig, int[] values) {
-        Buffer buffer = rig.owned(rig.backend.allocate((long) values.length * Integer.BYTES));
-        Tensor tensor = Tensor.vector(buffer, 0, DType.I32, values.length);
-        rig.backend.upload(MemorySegment.ofArray(values), tensor);
-        return tensor;
     }
 
     private static void vectors(OpsRig rig) {
@@ -318,7 +316,8 @@ final class OpsCases {
                 new ParameterGroup(third, third, 0, true),
                 new ParameterGroup(2 * third, n - 2 * third - 5, 0.5f, false));
         AdamWStep step = new AdamWStep(3, 1e-2f, 0.9f, 0.999f, 1e-8f, 0.01f, 1.5f);
-        rig.ops.adamW(step, groups, rig.input("x", 1, n), rig.values(1, 1, 7.25f), rig.updated("parameters", 1, n, 2),
-                rig.updated("firstMoment", 1, n, 2), rig.updated("secondMoment", 2, 1, n, secondMoment));
+        rig.ops.adamW(rig.scalars(AdamWStep.SIZE, step::write), rig.table(groups), rig.values(1, 1, 7.25f), null,
+                new AdamWTensors(rig.updated("parameters", 1, n, 2), null, rig.input("x", 1, n),
+                        rig.updated("firstMoment", 1, n, 2), rig.updated("secondMoment", 2, 1, n, secondMoment)));
     }
 }

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Consumer;
 
 /**
  * What one operation needs to run on any backend: tensors of seeded random values, the same for every backend, inside
@@ -115,6 +116,36 @@ final class OpsRig implements AutoCloseable {
 
     Linear linear(String name, int rows, int cols) {
         return new Linear(weight(name + ".weight", rows, cols, true), input(name + ".bias", 1, rows));
+    }
+
+    /** Numbers that are indexes or counts. */
+    Tensor integers(int... values) {
+        Tensor tensor = Tensor.vector(owned(backend.allocate((long) values.length * Integer.BYTES)), 0, DType.I32,
+                values.length);
+        backend.upload(MemorySegment.ofArray(values), tensor);
+        return tensor;
+    }
+
+    /** Exactly so many rows. */
+    Rows rows(int count) {
+        return new Rows(count, integers(count));
+    }
+
+    /** Elements of 4 bytes that {@code write} writes. */
+    Tensor scalars(int count, Consumer<MemorySegment> write) {
+        float[] values = new float[count];
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(ValueLayout.JAVA_FLOAT, count);
+            write.accept(host);
+            MemorySegment.copy(host, ValueLayout.JAVA_FLOAT, 0, values, 0, count);
+        }
+        return values(1, count, values);
+    }
+
+    ParameterTable table(List<ParameterGroup> groups) {
+        ParameterTable table = new ParameterTable(backend, groups);
+        resources.add(table);
+        return table;
     }
 
     /** The gradient of a weight, which has no rows to spare. */

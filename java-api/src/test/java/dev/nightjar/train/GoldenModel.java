@@ -45,7 +45,7 @@ final class GoldenModel implements AutoCloseable {
         }
         model = new DistilBert(config, parameters, false);
         ops = backend.newOps(1);
-        buffers = new BatchBuffers(backend, config, new BatchBuffers.Capacity(256, 8, 4, true));
+        buffers = new BatchBuffers(backend, ops, config, new BatchBuffers.Capacity(256, 8, 4, true));
         optimizer = new AdamW(OPTIMIZER, ParameterGroups.of(config, parameters.layout(), 1, -1), parameters);
     }
 

@@ -66,7 +66,7 @@ class GoldenTest {
             TokenizedRows rows = rows(golden, "");
             float[] mask = golden.read("attention_mask");
             Activations activations = tiny.buffers.activations();
-            tiny.buffers.load(rows, all(rows));
+            tiny.buffers.load(rows, all(rows), 0);
             tiny.model.forward(tiny.ops, tiny.buffers.packed(), activations, DropoutPlan.NONE);
 
             List<Tensor> hidden = List.of(activations.embeddings(), activations.layerOutput(0),
@@ -92,7 +92,7 @@ class GoldenTest {
         try (backend;
                 GoldenModel tiny = new GoldenModel(backend);
                 WeightSource golden = open("forward.safetensors");
-                BatchBuffers small = new BatchBuffers(backend, tiny.config,
+                BatchBuffers small = new BatchBuffers(backend, tiny.ops, tiny.config,
                         new BatchBuffers.Capacity(40, 2, 1, false))) {
             TokenizedRows rows = rows(golden, "");
             Predictions predictions = Predictions.of(tiny.model, tiny.ops, small, rows);

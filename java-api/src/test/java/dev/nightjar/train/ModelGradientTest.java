@@ -46,7 +46,8 @@ class ModelGradientTest {
                 Ops ops = backend.newOps(1);
                 AdamW optimizer = new AdamW(GoldenModel.OPTIMIZER, ParameterGroups.of(CONFIG, layout, 1, -1),
                         parameters);
-                BatchBuffers buffers = new BatchBuffers(backend, CONFIG, new BatchBuffers.Capacity(18, 3, 1, true));
+                BatchBuffers buffers = new BatchBuffers(backend, ops, CONFIG,
+                        new BatchBuffers.Capacity(18, 3, 1, true));
                 TrainingStep step = new TrainingStep(model, layout, ops, optimizer,
                         new ConstantWeighting(0.6f, 0.4f, true), buffers, new TrainingStep.Settings(SEED, -1))) {
             step.accumulate(rows, batch, STEP);
@@ -80,7 +81,7 @@ class ModelGradientTest {
 
     /** The weighted loss in float64 from what the forward pass gives, as the formula in {@code Ops.multiTaskLoss} has it. */
     private static double loss(DistilBert model, Ops ops, BatchBuffers buffers, TokenizedRows rows) {
-        model.forward(ops, buffers.packed(), buffers.activations(), new DropoutPlan(CONFIG, SEED, STEP));
+        model.forward(ops, buffers.packed(), buffers.activations(), new DropoutPlan(CONFIG, SEED, buffers.step()));
         double crossEntropy = 0;
         double squaredError = 0;
         for (int b = 0; b < rows.size(); b++) {

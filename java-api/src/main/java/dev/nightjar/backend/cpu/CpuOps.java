@@ -2,12 +2,14 @@ package dev.nightjar.backend.cpu;
 
 import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.AdamWStep;
+import dev.nightjar.backend.AdamWTensors;
 import dev.nightjar.backend.Dropout;
 import dev.nightjar.backend.LayerNorm;
-import dev.nightjar.backend.LossWeights;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.backend.ParameterGroup;
+import dev.nightjar.backend.ParameterTable;
+import dev.nightjar.backend.Rows;
 import dev.nightjar.backend.Shapes;
 import dev.nightjar.backend.Targets;
 import dev.nightjar.backend.Weight;
@@ -15,7 +17,6 @@ import dev.nightjar.backend.reference.ReferenceOps;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.List;
 
 /** {@link Ops} by native kernels and a {@link Gemm}. Every operation is cut into chunks by its shape, which {@link IntraOp} deals out. */
 final class CpuOps implements Ops {
@@ -192,27 +193,28 @@ final class CpuOps implements Ops {
     // ---- linear maps
 
     @Override
-    public void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
+    public void linear(Rows rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
             Tensor out) {
-        linear.forward(rows, x, weight, bias, activation, preActivation, out);
+        linear.forward(rows.most(), x, weight, bias, activation, preActivation, out);
     }
 
     @Override
-    public void linearBackwardInput(int rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
-        linear.backwardInput(rows, dOut, weight, accumulate, dX);
+    public void linearBackwardInput(Rows rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
+        linear.backwardInput(rows.most(), dOut, weight, accumulate, dX);
     }
 
     @Override
-    public void linearBackwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
-        linear.backwardWeight(rows, x, dOut, dWeight, dBias);
+    public void linearBackwardWeight(Rows rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
+        linear.backwardWeight(rows.most(), x, dOut, dWeight, dBias);
     }
 
     @Override
-    public void activationBackward(int rows, Activation activation, Tensor preActivation, Tensor gradient) {
-        Shapes.matrix("preActivation", preActivation, rows, gradient.cols());
-        Shapes.matrix("gradient", gradient, rows, gradient.cols());
-        elements(0, (long) rows * gradient.cols(), (begin, end) -> kernels.activationBackward(begin, end, activation,
-                preActivation.address(), gradient.address()));
+    public void activationBackward(Rows rows, Activation activation, Tensor preActivation, Tensor gradient) {
+        Shapes.matrix("preActivation", preActivation, rows.most(), gradient.cols());
+        Shapes.matrix("gradient", gradient, rows.most(), gradient.cols());
+        elements(0, (long) rows.most() * gradient.cols(),
+                (begin, end) -> kernels.activationBackward(begin, end, activation,
+                        preActivation.address(), gradient.address()));
     }
 
     // ---- attention
@@ -375,14 +377,15 @@ final class CpuOps implements Ops {
     }
 
     @Override
-    public void softmax(int rows, Tensor x, Tensor out) {
+    public void softmax(Rows rows, Tensor x, Tensor out) {
         small.softmax(rows, x, out);
     }
 
     @Override
     public void multiTaskLoss(PackedBatch batch, Targets targets, Tensor logits, Tensor scores, Weight classifier,
-            Weight regressor, LossWeights weights, Tensor dLogits, Tensor dScores, Tensor report) {
-        small.multiTaskLoss(batch, targets, logits, scores, classifier, regressor, weights, dLogits, dScores, report);
+            Weight regressor, Tensor weights, Tensor lossScale, Tensor dLogits, Tensor dScores, Tensor report) {
+        small.multiTaskLoss(batch, targets, logits, scores, classifier, regressor, weights, lossScale, dLogits, dScores,
+                report);
     }
 
     // ---- parameters
@@ -423,30 +426,34 @@ final class CpuOps implements Ops {
     }
 
     @Override
-    public void adamW(AdamWStep step, List<ParameterGroup> groups, Tensor gradients, Tensor squaredNorm,
-            Tensor parameters, Tensor firstMoment, Tensor secondMoment) {
-        double clip = Math.min(1, step.maxGradientNorm() / (Math.sqrt(squaredNorm.get(0)) + 1e-6));
-        double correction1 = 1 - Math.pow(step.beta1(), step.step());
-        double rootCorrection2 = Math.sqrt(1 - Math.pow(step.beta2(), step.step()));
-        for (ParameterGroup group : groups) {
-            if (group.learningRateScale() == 0) {
-                continue;
-            }
-            long end = (long) group.offset() + group.length();
-            if (group.offset() < 0 || group.length() < 0) {
-                throw new IllegalArgumentException(group + " is no range");
-            }
-            Shapes.elements("gradients", gradients, end);
-            Shapes.elements("parameters", parameters, end);
-            Shapes.elements("firstMoment", firstMoment, end);
-            Shapes.elements("secondMoment", secondMoment, end);
-            double rate = (double) step.learningRate() * group.learningRateScale();
-            double keep = 1 - (group.decay() ? rate * step.weightDecay() : 0);
-            elements(group.offset(), group.length(), (from, to) -> kernels.adamW(from, to, (float) clip, step.beta1(),
-                    step.beta2(), (float) (rate / correction1), (float) keep, (float) (1 / rootCorrection2),
-                    step.epsilon(), gradients.address(), firstMoment.address(), secondMoment.address(),
-                    parameters.address()));
+    public void adamW(Tensor step, ParameterTable table, Tensor squaredNorm, Tensor lossScale,
+            AdamWTensors tensors) {
+        if (tensors.copy() != null || lossScale != null) {
+            throw new IllegalArgumentException("the cpu backend trains in float32 alone");
         }
+        AdamWStep s = AdamWStep.read(step);
+        float clip = (float) Math.min(1, s.maxGradientNorm() / (Math.sqrt(squaredNorm.get(0)) + 1e-6));
+        double correction1 = s.correction1();
+        float rootCorrection2 = (float) (1 / Math.sqrt(s.correction2()));
+        tensors.require(table);
+        for (ParameterGroup group : table.groups()) {
+            double rate = (double) s.learningRate() * group.learningRateScale();
+            double keep = 1 - (group.decay() ? rate * s.weightDecay() : 0);
+            elements(group.offset(), group.length(), (from, to) -> kernels.adamW(from, to, clip, s.beta1(), s.beta2(),
+                    (float) (rate / correction1), (float) keep, rootCorrection2, s.epsilon(),
+                    tensors.gradients().address(), tensors.firstMoment().address(), tensors.secondMoment().address(),
+                    tensors.parameters().address()));
+        }
+    }
+
+    @Override
+    public void upload(MemorySegment source, Tensor destination) {
+        small.upload(source, destination);
+    }
+
+    @Override
+    public void updateLossScale(Tensor squaredNorm, Tensor lossScale) {
+        small.updateLossScale(squaredNorm, lossScale);
     }
 
     @Override

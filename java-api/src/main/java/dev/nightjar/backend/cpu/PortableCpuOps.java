@@ -1,6 +1,7 @@
 package dev.nightjar.backend.cpu;
 
 import dev.nightjar.backend.Activation;
+import dev.nightjar.backend.Rows;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.backend.reference.ReferenceOps;
 import dev.nightjar.tensor.Tensor;
@@ -17,19 +18,19 @@ final class PortableCpuOps extends ReferenceOps {
     }
 
     @Override
-    public void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
+    public void linear(Rows rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
             Tensor out) {
-        linear.forward(rows, x, weight, bias, activation, preActivation, out);
+        linear.forward(rows.most(), x, weight, bias, activation, preActivation, out);
     }
 
     @Override
-    public void linearBackwardInput(int rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
-        linear.backwardInput(rows, dOut, weight, accumulate, dX);
+    public void linearBackwardInput(Rows rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
+        linear.backwardInput(rows.most(), dOut, weight, accumulate, dX);
     }
 
     @Override
-    public void linearBackwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
-        linear.backwardWeight(rows, x, dOut, dWeight, dBias);
+    public void linearBackwardWeight(Rows rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
+        linear.backwardWeight(rows.most(), x, dOut, dWeight, dBias);
     }
 
     @Override

@@ -16,12 +16,14 @@ final class ReferenceLoss {
 
     private final int rows;
     private final Targets targets;
+    private final LossWeights weights;
     private final double[] omega;
 
-    ReferenceLoss(int rows, Targets targets, boolean balanceClasses) {
+    ReferenceLoss(int rows, Targets targets, LossWeights weights) {
         this.rows = rows;
         this.targets = targets;
-        this.omega = dataWeights(balanceClasses);
+        this.weights = weights;
+        this.omega = dataWeights(weights.balanceClasses());
     }
 
     /** One task: its loss, the gradient of its raw outputs [rows, outputs], and the rows that have its target. */
@@ -29,8 +31,7 @@ final class ReferenceLoss {
         static final Task ABSENT = new Task(0, new double[0], 0, 0);
     }
 
-    LossReport run(Tensor logits, Tensor scores, Weight classifier, Weight regressor, LossWeights weights,
-            Tensor dLogits,
+    LossReport run(Tensor logits, Tensor scores, Weight classifier, Weight regressor, float lossScale, Tensor dLogits,
             Tensor dScores) {
         Task classification = logits == null ? Task.ABSENT : crossEntropy(logits);
         Task regression = scores == null ? Task.ABSENT : squaredError(scores);
@@ -43,8 +44,8 @@ final class ReferenceLoss {
             lambdaC = silent ? 0.5 : normR / (normC + normR + EPSILON);
             lambdaR = silent ? 0.5 : normC / (normC + normR + EPSILON);
         }
-        writeScaled(classification, lambdaC * weights.gradientScale(), dLogits);
-        writeScaled(regression, lambdaR * weights.gradientScale(), dScores);
+        writeScaled(classification, lambdaC * weights.gradientScale() * lossScale, dLogits);
+        writeScaled(regression, lambdaR * weights.gradientScale() * lossScale, dScores);
         return new LossReport((float) classification.loss, (float) regression.loss, (float) normC, (float) normR,
                 (float) lambdaC,
                 (float) lambdaR, classification.count, regression.count);

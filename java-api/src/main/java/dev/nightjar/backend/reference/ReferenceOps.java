@@ -2,19 +2,24 @@ package dev.nightjar.backend.reference;
 
 import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.AdamWStep;
+import dev.nightjar.backend.AdamWTensors;
 import dev.nightjar.backend.Dropout;
 import dev.nightjar.backend.LayerNorm;
+import dev.nightjar.backend.LossScale;
 import dev.nightjar.backend.LossWeights;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.backend.ParameterGroup;
+import dev.nightjar.backend.ParameterTable;
 import dev.nightjar.backend.Philox;
+import dev.nightjar.backend.Rows;
 import dev.nightjar.backend.Targets;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.model.DistilBertConfig;
+import dev.nightjar.tensor.Float32Codec;
 import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.List;
 
 /** {@link Ops} as loops a reader can check against the formula; every sum is carried in float64 and rounded once. */
 public class ReferenceOps implements Ops {
@@ -79,10 +84,10 @@ public class ReferenceOps implements Ops {
     // ---- linear maps
 
     @Override
-    public void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
+    public void linear(Rows rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
             Tensor out) {
         Tensor w = weight.tensor();
-        for (int r = 0; r < rows; r++) {
+        for (int r = 0; r < rows.most(); r++) {
             for (int n = 0; n < w.rows(); n++) {
                 double dot = bias.get(n);
                 for (int k = 0; k < w.cols(); k++) {
@@ -99,9 +104,9 @@ public class ReferenceOps implements Ops {
     }
 
     @Override
-    public void linearBackwardInput(int rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
+    public void linearBackwardInput(Rows rows, Tensor dOut, Weight weight, boolean accumulate, Tensor dX) {
         Tensor w = weight.tensor();
-        for (int r = 0; r < rows; r++) {
+        for (int r = 0; r < rows.most(); r++) {
             for (int k = 0; k < w.cols(); k++) {
                 long at = (long) r * w.cols() + k;
                 double dot = accumulate ? dX.get(at) : 0;
@@ -114,20 +119,20 @@ public class ReferenceOps implements Ops {
     }
 
     @Override
-    public void linearBackwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
+    public void linearBackwardWeight(Rows rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
         int outputs = dWeight.rows();
         int inputs = dWeight.cols();
         for (int n = 0; n < outputs; n++) {
             for (int k = 0; k < inputs; k++) {
                 long at = (long) n * inputs + k;
                 double dot = dWeight.get(at);
-                for (int r = 0; r < rows; r++) {
+                for (int r = 0; r < rows.most(); r++) {
                     dot += (double) dOut.get((long) r * outputs + n) * x.get((long) r * inputs + k);
                 }
                 dWeight.set(at, (float) dot);
             }
             double sum = dBias.get(n);
-            for (int r = 0; r < rows; r++) {
+            for (int r = 0; r < rows.most(); r++) {
                 sum += dOut.get((long) r * outputs + n);
             }
             dBias.set(n, (float) sum);
@@ -144,8 +149,8 @@ public class ReferenceOps implements Ops {
     }
 
     @Override
-    public void activationBackward(int rows, Activation activation, Tensor preActivation, Tensor gradient) {
-        for (long i = 0, n = (long) rows * gradient.cols(); i < n; i++) {
+    public void activationBackward(Rows rows, Activation activation, Tensor preActivation, Tensor gradient) {
+        for (long i = 0, n = (long) rows.most() * gradient.cols(); i < n; i++) {
             double x = preActivation.get(i);
             double slope = switch (activation) {
                 case NONE -> 1;
@@ -464,9 +469,9 @@ public class ReferenceOps implements Ops {
     }
 
     @Override
-    public void softmax(int rows, Tensor x, Tensor out) {
+    public void softmax(Rows rows, Tensor x, Tensor out) {
         int n = x.cols();
-        for (int r = 0; r < rows; r++) {
+        for (int r = 0; r < rows.most(); r++) {
             double max = Double.NEGATIVE_INFINITY;
             for (int c = 0; c < n; c++) {
                 max = Math.max(max, x.get((long) r * n + c));
@@ -484,9 +489,11 @@ public class ReferenceOps implements Ops {
     @Override
     public void multiTaskLoss(PackedBatch batch, Targets targets, Tensor logits, Tensor scores, Weight classifier,
             Weight regressor,
-            LossWeights weights, Tensor dLogits, Tensor dScores, Tensor report) {
-        new ReferenceLoss(batch.sequences(), targets, weights.balanceClasses())
-                .run(logits, scores, classifier, regressor, weights, dLogits, dScores).write(report);
+            Tensor weights, Tensor lossScale, Tensor dLogits, Tensor dScores, Tensor report) {
+        LossWeights values = LossWeights.read(weights);
+        new ReferenceLoss(batch.sequences(), targets, values)
+                .run(logits, scores, classifier, regressor, LossScale.factor(lossScale), dLogits, dScores)
+                .write(report);
     }
 
     // ---- parameters
@@ -514,30 +521,51 @@ public class ReferenceOps implements Ops {
     }
 
     @Override
-    public void adamW(AdamWStep step, List<ParameterGroup> groups, Tensor gradients, Tensor squaredNorm,
-            Tensor parameters,
-            Tensor firstMoment, Tensor secondMoment) {
-        double clip = Math.min(1, step.maxGradientNorm() / (Math.sqrt(squaredNorm.get(0)) + 1e-6));
-        double beta1 = step.beta1();
-        double beta2 = step.beta2();
-        double correction1 = 1 - Math.pow(beta1, step.step());
-        double correction2 = 1 - Math.pow(beta2, step.step());
-        for (ParameterGroup group : groups) {
-            if (group.learningRateScale() == 0) {
-                continue;
-            }
-            double rate = (double) step.learningRate() * group.learningRateScale();
-            double keep = 1 - (group.decay() ? rate * step.weightDecay() : 0);
-            for (int i = group.offset(); i < group.offset() + group.length(); i++) {
-                double g = gradients.get(i) * clip;
-                double m = beta1 * firstMoment.get(i) + (1 - beta1) * g;
-                double v = beta2 * secondMoment.get(i) + (1 - beta2) * g * g;
-                firstMoment.set(i, (float) m);
-                secondMoment.set(i, (float) v);
-                double update = m / correction1 / (Math.sqrt(v / correction2) + step.epsilon());
-                parameters.set(i, (float) (parameters.get(i) * keep - rate * update));
+    public void adamW(Tensor step, ParameterTable table, Tensor squaredNorm, Tensor lossScale,
+            AdamWTensors tensors) {
+        AdamWStep s = AdamWStep.read(step);
+        double norm = Math.sqrt(squaredNorm.get(0)) / LossScale.factor(lossScale);
+        if (lossScale != null && !Double.isFinite(norm)) {
+            return;
+        }
+        double factor = Math.min(1, s.maxGradientNorm() / (norm + 1e-6)) / LossScale.factor(lossScale);
+        Tensor copy = tensors.copy();
+        for (ParameterGroup group : table.groups()) {
+            adamW(s, group, factor, tensors);
+            if (copy != null) {
+                Tensor master = tensors.parameters().slice(group.offset(), group.length());
+                Float32Codec.encode(copy.dtype(), master.segment(),
+                        copy.slice(group.offset(), group.length()).segment(), group.length());
             }
         }
+    }
+
+    private static void adamW(AdamWStep step, ParameterGroup group, double factor, AdamWTensors tensors) {
+        double beta1 = step.beta1();
+        double beta2 = step.beta2();
+        double correction1 = step.correction1();
+        double correction2 = step.correction2();
+        double rate = (double) step.learningRate() * group.learningRateScale();
+        double keep = 1 - (group.decay() ? rate * step.weightDecay() : 0);
+        for (int i = group.offset(); i < group.offset() + group.length(); i++) {
+            double g = tensors.gradients().get(i) * factor;
+            double m = beta1 * tensors.firstMoment().get(i) + (1 - beta1) * g;
+            double v = beta2 * tensors.secondMoment().get(i) + (1 - beta2) * g * g;
+            tensors.firstMoment().set(i, (float) m);
+            tensors.secondMoment().set(i, (float) v);
+            double update = m / correction1 / (Math.sqrt(v / correction2) + step.epsilon());
+            tensors.parameters().set(i, (float) (tensors.parameters().get(i) * keep - rate * update));
+        }
+    }
+
+    @Override
+    public void upload(MemorySegment source, Tensor destination) {
+        destination.segment().copyFrom(ReferenceBackend.exactly(source, destination));
+    }
+
+    @Override
+    public void updateLossScale(Tensor squaredNorm, Tensor lossScale) {
+        LossScale.read(lossScale.segment()).after(Float.isFinite(squaredNorm.get(0))).write(lossScale.segment());
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.Dropout;
 import dev.nightjar.backend.LayerNorm;
 import dev.nightjar.backend.PackedBatch;
+import dev.nightjar.backend.Rows;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.HostBuffer;
@@ -51,10 +52,10 @@ public final class PlainOps extends ReferenceOps {
     }
 
     @Override
-    public void linear(int rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
+    public void linear(Rows rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
             Tensor out) {
         super.linear(rows, x, weight, bias, Activation.NONE, null, out);
-        for (long i = 0; i < (long) rows * out.cols(); i++) {
+        for (long i = 0; i < (long) rows.most() * out.cols(); i++) {
             out.set(i, round(activate(activation, round(out.get(i)))));
         }
     }

@@ -55,7 +55,9 @@ class ReferenceGradientTest {
     }
 
     private static Dropout dropout(float probability) {
-        return new Dropout(probability, 11, 3, 2);
+        Tensor step = Tensor.vector(new HostBuffer(Integer.BYTES), 0, DType.I32, 1);
+        step.setInt(0, 3);
+        return new Dropout(probability, 11, step, 2);
     }
 
     private LayerNorm norm() {
@@ -128,7 +130,7 @@ class ReferenceGradientTest {
         Tensor out = zeros(TOKENS, 4);
         Tensor gradient = random(random, TOKENS, 4);
         Runnable forward = () -> {
-            ops.linear(TOKENS, x, weight, bias, activation, preActivation, out);
+            ops.linear(batch.tokenRows(), x, weight, bias, activation, preActivation, out);
         };
         forward.run();
         DoubleSupplier function = () -> {
@@ -136,17 +138,17 @@ class ReferenceGradientTest {
             return dot(out, gradient);
         };
         Tensor dOut = copy(gradient);
-        ops.activationBackward(TOKENS, activation, preActivation, dOut);
+        ops.activationBackward(batch.tokenRows(), activation, preActivation, dOut);
         Tensor dX = random(random, TOKENS, DIM);
         Tensor dWeight = zeros(4, DIM);
         Tensor dBias = vector(zeros(1, 4));
-        ops.linearBackwardInput(TOKENS, dOut, weight, false, dX);
-        ops.linearBackwardWeight(TOKENS, x, dOut, dWeight, dBias);
+        ops.linearBackwardInput(batch.tokenRows(), dOut, weight, false, dX);
+        ops.linearBackwardWeight(batch.tokenRows(), x, dOut, dWeight, dBias);
         assertGradient("x", function, x, dX);
         assertGradient("weight", function, matrix, dWeight);
         assertGradient("bias", function, bias, dBias);
         Tensor twice = copy(dX);
-        ops.linearBackwardInput(TOKENS, dOut, weight, true, twice);
+        ops.linearBackwardInput(batch.tokenRows(), dOut, weight, true, twice);
         for (long i = 0; i < twice.elements(); i++) {
             assertThat(twice.get(i)).isCloseTo(2 * dX.get(i), within(1e-5f));
         }
@@ -243,13 +245,15 @@ class ReferenceGradientTest {
         Tensor dLogits = zeros(rows, 3);
         Tensor dScores = zeros(rows, 2);
         Tensor report = vector(zeros(1, LossReport.SIZE));
-        LossWeights weights = new LossWeights(balanceClasses, false, 0.7f, 0.4f, 0.5f);
+        Tensor weights = vector(zeros(1, LossWeights.SIZE));
+        new LossWeights(balanceClasses, false, 0.7f, 0.4f, 0.5f).write(weights.segment());
         DoubleSupplier function = () -> {
-            ops.multiTaskLoss(batch, targets, logits, scores, classifier, regressor, weights, zeros(rows, 3),
+            ops.multiTaskLoss(batch, targets, logits, scores, classifier, regressor, weights, null, zeros(rows, 3),
                     zeros(rows, 2), report);
             return 0.5 * LossReport.read(backend, report).loss();
         };
-        ops.multiTaskLoss(batch, targets, logits, scores, classifier, regressor, weights, dLogits, dScores, report);
+        ops.multiTaskLoss(batch, targets, logits, scores, classifier, regressor, weights, null, dLogits, dScores,
+                report);
         LossReport found = LossReport.read(backend, report);
         assertThat(found.labelledRows()).isEqualTo(2);
         assertThat(found.scoredRows()).isEqualTo(2);
