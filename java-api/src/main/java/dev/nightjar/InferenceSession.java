@@ -1,35 +1,85 @@
 package dev.nightjar;
 
+import dev.nightjar.jfr.PredictionEvent;
+import dev.nightjar.jfr.WarmUpEvent;
 import dev.nightjar.model.DistilBert;
 import dev.nightjar.model.DistilBertConfig;
 import dev.nightjar.model.ForwardPass;
+import dev.nightjar.text.EncodingBuffer;
 import dev.nightjar.text.TokenBatch;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
 /**
- * Forward passes from token ids, one after the other, in buffers planned once. Sequences are added until the capacity
- * is reached, run together, and read off; the first {@link #add} after a {@link #run} starts over.
+ * Forward passes one after the other, in buffers planned once. Sequences are added, as token ids or as UTF-8, until the
+ * capacity is reached, run together, and read off; the first one added after a {@link #run} starts over.
  *
  * <pre>{@code
- * session.add(ids);
+ * session.addText(utf8, length);       // a MemorySegment of the caller's, on or off the heap
  * session.run();
- * float positive = session.probability(0, 2);
+ * session.copyResults(results);        // probabilities, then scores, float32
  * }</pre>
  *
- * <p>Not thread-safe; sessions of one model share its weights and run side by side. Close it before the model.
+ * <p>After {@link #warmUp} nothing here allocates, locks or logs; only texts of tokenizers other than BERT's WordPiece
+ * cost a few kB each.
+ *
+ * <p>A session belongs to the thread that used it first; another one gets a {@link ConcurrentUseException}, unless it
+ * takes the session over with {@link #clear}, which it may while no call is running. Sessions of one model share its
+ * weights and run side by side. Close it before the model.
  */
 public final class InferenceSession implements AutoCloseable {
+    /** What {@link #addText} gives for a text that does not fit. */
+    public static final int NO_ROOM = -1;
+
+    private static final int WARM_UP_TOKENS = 16;
+    private static final int WARM_UP_PASSES = 200;
+    private static final String WARM_UP_TEXT = "Café group's 2nd-quarter profit rose 12.5 %, beating every estimate — 株価 jumped";
+    private static final long NOBODY = 0;
+    private static final VarHandle RUNNING;
+
+    static {
+        try {
+            RUNNING = MethodHandles.lookup().findVarHandle(InferenceSession.class, "running", boolean.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     private final DistilBertConfig config;
+    private final InferenceOptions options;
     private final int tokenCapacity;
+    private final int sequenceCapacity;
     private final ForwardPass pass;
     private final TokenBatch tokens;
+    /** Null for a model without tokenizer. */
+    private final EncodingBuffer encoding;
+    private final Runnable onClose;
+    /** One for all passes, so that recording them makes no garbage either. */
+    private final PredictionEvent event = new PredictionEvent();
+    private long userThread = NOBODY;
     private boolean ran;
     private boolean closed;
+    /** Whether a thread is in a call that changes the session. */
+    @SuppressWarnings("UnusedVariable") // Used through RUNNING.
+    private volatile boolean running;
 
-    InferenceSession(DistilBert network, int threads, int tokenCapacity, int sequenceCapacity) {
+    /**
+     * @param encoding for sequences of the model's length; null without tokenizer
+     * @param onClose runs once, when the session was closed
+     */
+    InferenceSession(DistilBert network, InferenceOptions options, int tokenCapacity, EncodingBuffer encoding,
+            Runnable onClose) {
         this.config = network.config();
+        this.options = options;
         this.tokenCapacity = tokenCapacity;
-        this.pass = ForwardPass.of(network, threads, tokenCapacity, sequenceCapacity);
+        this.sequenceCapacity = options.sequenceBudget();
+        this.encoding = encoding;
+        this.onClose = onClose;
+        this.pass = ForwardPass.of(network, options.device().threads(), tokenCapacity, sequenceCapacity);
         this.tokens = new TokenBatch(tokenCapacity, sequenceCapacity);
     }
 
@@ -46,28 +96,108 @@ public final class InferenceSession implements AutoCloseable {
      * @throws IllegalArgumentException naming the token, if an id or the length is out of range, or if it does not fit
      */
     public int add(int... tokenIds) {
-        if (tokenIds.length > config.maxPositions()) {
-            throw new IllegalArgumentException(
-                    tokenIds.length + " tokens, but the model has " + config.maxPositions() + " positions");
-        }
-        for (int i = 0; i < tokenIds.length; i++) {
-            if (tokenIds[i] < 0 || tokenIds[i] >= config.vocabSize()) {
-                throw new IllegalArgumentException(
-                        "token " + i + " has id " + tokenIds[i] + ", which is not in [0, " + config.vocabSize() + ")");
+        enter();
+        try {
+            requireLength(tokenIds.length);
+            for (int i = 0; i < tokenIds.length; i++) {
+                requireToken(i, tokenIds[i]);
             }
+            int row = nextRow();
+            tokens.add(tokenIds, row);
+            return row;
+        } finally {
+            leave();
         }
-        if (ran) {
-            clear();
-        }
-        int row = tokens.sequences();
-        tokens.add(tokenIds, row);
-        return row;
     }
 
-    /** Forgets the sequences added so far and their results. */
-    public void clear() {
+    /**
+     * As {@link #add}, from memory of the caller's, which is read during the call only.
+     *
+     * @param tokenIds int32 in this machine's byte order, from the segment's beginning
+     * @param count how many
+     * @throws IndexOutOfBoundsException if the segment is shorter
+     */
+    public int addTokens(MemorySegment tokenIds, int count) {
+        enter();
+        try {
+            requireLength(count);
+            for (int i = 0; i < count; i++) {
+                requireToken(i, tokenIds.get(ValueLayout.JAVA_INT_UNALIGNED, 4L * i));
+            }
+            int row = nextRow();
+            tokens.add(tokenIds, count, row);
+            return row;
+        } finally {
+            leave();
+        }
+    }
+
+    /**
+     * Adds a text from memory of the caller's, which is read during the call only. What is no UTF-8 in it counts for
+     * nothing; the empty text is its special tokens alone.
+     *
+     * @param utf8 the text, at the segment's beginning
+     * @param length bytes of the text
+     * @return the text's row in the results; {@link #NO_ROOM} if it does not fit beside the others, then nothing has
+     *         changed
+     * @throws IllegalArgumentException if the text has too many tokens and the options refuse that; otherwise it is cut
+     * @throws IllegalStateException if the model came without a tokenizer
+     * @throws IndexOutOfBoundsException if the segment is shorter
+     */
+    public int addText(MemorySegment utf8, int length) {
+        enter();
+        try {
+            if (encoding == null) {
+                throw new IllegalStateException("the model has no tokenizer; add token ids");
+            }
+            int count = encoding.encode(utf8, length);
+            if (encoding.truncated() && options.refuseLong()) {
+                throw new IllegalArgumentException(
+                        "the text of " + length + " bytes has more than " + encoding.ids().length + " tokens");
+            }
+            if (!fits(count)) {
+                return NO_ROOM;
+            }
+            int row = nextRow();
+            tokens.add(encoding.ids(), count, row);
+            return row;
+        } finally {
+            leave();
+        }
+    }
+
+    private void requireLength(int length) {
+        if (length > config.maxPositions()) {
+            throw new IllegalArgumentException(
+                    length + " tokens, but the model has " + config.maxPositions() + " positions");
+        }
+    }
+
+    private void requireToken(int place, int id) {
+        if (id < 0 || id >= config.vocabSize()) {
+            throw new IllegalArgumentException(
+                    "token " + place + " has id " + id + ", which is not in [0, " + config.vocabSize() + ")");
+        }
+    }
+
+    private int nextRow() {
+        if (ran) {
+            forget();
+        }
+        return tokens.sequences();
+    }
+
+    private void forget() {
         tokens.clear();
         ran = false;
+    }
+
+    /** Forgets the sequences added so far and their results; the session belongs to the calling thread from now on. */
+    public void clear() {
+        seize();
+        userThread = Thread.currentThread().threadId();
+        forget();
+        leave();
     }
 
     /**
@@ -76,19 +206,72 @@ public final class InferenceSession implements AutoCloseable {
      * @throws IllegalStateException if there are none, or the session is closed
      */
     public void run() {
-        if (closed) {
-            throw new IllegalStateException("the session is closed");
+        enter();
+        try {
+            if (tokens.sequences() == 0 || ran) {
+                throw new IllegalStateException("no sequence was added since the last run");
+            }
+            event.begin();
+            pass.run(tokens);
+            ran = true;
+            event.end();
+            if (event.shouldCommit()) {
+                event.sequences = tokens.sequences();
+                event.tokens = tokens.tokens();
+                event.commit();
+            }
+        } finally {
+            leave();
         }
-        if (tokens.sequences() == 0 || ran) {
-            throw new IllegalStateException("no sequence was added since the last run");
+    }
+
+    /**
+     * Runs, in this order, and forgets: batches of 1, 4, 16, … sequences of 16, 32, 64, … tokens each, as far as
+     * positions and both capacities reach, once each, which are the sizes that the {@code cuda} backend records; then
+     * 200 times a single sequence of 16 tokens, through the tokenizer if there is one, which is enough for the JVM to
+     * compile what a prediction calls.
+     */
+    public void warmUp() {
+        WarmUpEvent warmUp = new WarmUpEvent();
+        warmUp.begin();
+        int passes = 0;
+        int longest = Math.min(tokenCapacity, config.maxPositions());
+        for (int length = Math.min(WARM_UP_TOKENS, longest); length <= longest; length *= 2) {
+            int[] ids = new int[length];
+            for (int sequences = 1; sequences <= Math.min(sequenceCapacity,
+                    tokenCapacity / length); sequences *= 4) {
+                clear();
+                for (int i = 0; i < sequences; i++) {
+                    add(ids);
+                }
+                run();
+                passes++;
+            }
         }
-        pass.run(tokens);
-        ran = true;
+        MemorySegment text = MemorySegment.ofArray(WARM_UP_TEXT.getBytes(StandardCharsets.UTF_8));
+        int[] ids = new int[Math.min(WARM_UP_TOKENS, longest)];
+        for (int i = 0; i < WARM_UP_PASSES; i++) {
+            if (encoding != null) {
+                encoding.encode(text, (int) text.byteSize());
+            }
+            add(ids);
+            run();
+            passes++;
+        }
+        clear();
+        warmUp.passes = passes;
+        warmUp.commit();
     }
 
     /** Rows of the last {@link #run}. */
     public int rows() {
+        requireUser();
         return ran ? tokens.sequences() : 0;
+    }
+
+    /** Results of a row: classes and regression targets of the model. */
+    public int columns() {
+        return config.classes() + config.scores();
     }
 
     /** Probability of a class for a row of the last {@link #run}. */
@@ -103,6 +286,26 @@ public final class InferenceSession implements AutoCloseable {
         return pass.score(row, target);
     }
 
+    /**
+     * Writes the results of the last {@link #run} to memory of the caller's.
+     *
+     * @param destination gets {@link #rows} rows of {@link #columns} float32 each: the probabilities of the classes,
+     *         then the scores
+     * @throws IndexOutOfBoundsException if it is too small; then some rows may have been written
+     */
+    public void copyResults(MemorySegment destination) {
+        int rows = rows();
+        long at = 0;
+        for (int row = 0; row < rows; row++) {
+            for (int c = 0; c < config.classes(); c++, at += Float.BYTES) {
+                destination.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, pass.probability(row, c));
+            }
+            for (int k = 0; k < config.scores(); k++, at += Float.BYTES) {
+                destination.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, pass.score(row, k));
+            }
+        }
+    }
+
     private void check(int row, int column, int columns, String what) {
         Objects.checkIndex(row, rows());
         if (column < 0 || column >= columns) {
@@ -110,14 +313,61 @@ public final class InferenceSession implements AutoCloseable {
         }
     }
 
-    /** Frees the buffers; idempotent. */
+    /** Begins a call that changes the session; {@link #leave} ends it. */
+    private void enter() {
+        seize();
+        long current = Thread.currentThread().threadId();
+        if (userThread == NOBODY) {
+            userThread = current;
+        } else if (userThread != current) {
+            leave();
+            requireUser();
+        }
+    }
+
+    private void seize() {
+        if (!RUNNING.compareAndSet(this, false, true)) {
+            throw new ConcurrentUseException("another thread is in a call of this session");
+        }
+        if (closed) {
+            leave();
+            throw new IllegalStateException("the session is closed");
+        }
+    }
+
+    private void leave() {
+        RUNNING.setRelease(this, false);
+    }
+
+    private void requireUser() {
+        long user = userThread;
+        if (user != NOBODY && user != Thread.currentThread().threadId()) {
+            throw new ConcurrentUseException("the session is in use by thread " + user + ", not by "
+                    + Thread.currentThread() + ", which could take it over with clear()");
+        }
+    }
+
+    /**
+     * Frees the buffers; idempotent.
+     *
+     * @throws ConcurrentUseException if another thread is in a call; the session stays open then
+     */
     @Override
     public void close() {
-        if (closed) {
-            return;
+        if (!RUNNING.compareAndSet(this, false, true)) {
+            throw new ConcurrentUseException("another thread is in a call of this session");
         }
-        closed = true;
-        pass.close();
-        tokens.close();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            ran = false;
+            pass.close();
+            tokens.close();
+            onClose.run();
+        } finally {
+            leave();
+        }
     }
 }

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 
 /**
@@ -36,8 +37,8 @@ import java.util.stream.IntStream;
  * }
  * }</pre>
  *
- * <p>Thread-safe: callers share the weights and borrow one of a bounded pool of {@link InferenceSession}s for the length of a call;
- * one who finds none idle waits. {@link #close()} waits for running calls.
+ * <p>Thread-safe: callers share the weights and borrow one of a bounded pool of {@link InferenceSession}s for the
+ * length of a call; one who finds none idle waits. {@link #close()} waits for running calls.
  */
 public final class SentimentModel implements AutoCloseable {
     private final DistilBertConfig config;
@@ -49,6 +50,8 @@ public final class SentimentModel implements AutoCloseable {
     private final TextEncoder encoder;
     private final Semaphore permits;
     private final Deque<InferenceSession> idle = new ArrayDeque<>();
+    /** Of callers, who close them. */
+    private final AtomicInteger openSessions = new AtomicInteger();
     private boolean closed;
 
     /** Takes over the backend, the parameters and the encoder (null for a model of token ids only). */
@@ -72,9 +75,11 @@ public final class SentimentModel implements AutoCloseable {
     /**
      * Loads a Hugging Face folder: {@code config.json}, {@code model.safetensors} (or shards) and a tokenizer.
      *
-     * @throws FormatException naming the file and what was expected in it; also for a bare encoder, whose answers would be random, and
+     * @throws FormatException naming the file and what was expected in it; also for a bare encoder, whose answers would
+     *         be random, and
      *         for a value beyond the range of the options' precision
-     * @throws UnavailableException if the device was asked for by name and cannot be used or does not offer the options' precision
+     * @throws UnavailableException if the device was asked for by name and cannot be used or does not offer the
+     *         options' precision
      */
     public static SentimentModel load(Path folder, InferenceOptions options) throws IOException {
         try (PretrainedModel pretrained = HuggingFaceFolder.open(folder)) {
@@ -86,8 +91,8 @@ public final class SentimentModel implements AutoCloseable {
     }
 
     /**
-     * Loads the encoder of a Hugging Face folder, with or without heads, and gives it heads for other labels and targets, to be
-     * fine-tuned. Heads of the same shape under the same names are kept.
+     * Loads the encoder of a Hugging Face folder, with or without heads, and gives it heads for other labels and
+     * targets, to be fine-tuned. Heads of the same shape under the same names are kept.
      *
      * @param labels names of the classes, at least two; empty for no classification head
      * @param targets names of the regression targets; empty for no regression head
@@ -101,7 +106,8 @@ public final class SentimentModel implements AutoCloseable {
     }
 
     /**
-     * Gives an encoder from Maven Central new heads, to be fine-tuned; see {@link #loadWithHeads(Path, List, List, long, InferenceOptions)}.
+     * Gives an encoder from Maven Central new heads, to be fine-tuned; see
+     * {@link #loadWithHeads(Path, List, List, long, InferenceOptions)}.
      *
      * @throws UnavailableException naming the dependency, if it is not on the class path
      */
@@ -113,8 +119,8 @@ public final class SentimentModel implements AutoCloseable {
     }
 
     /**
-     * A model from opened weights. Heads that {@code config} asks for and the weights do not have, or have in another shape, start at
-     * random (normal, standard deviation {@code initializer_range}), as does {@code pre_classifier}.
+     * A model from opened weights. Heads that {@code config} asks for and the weights do not have, or have in another
+     * shape, start at random (normal, standard deviation {@code initializer_range}), as does {@code pre_classifier}.
      *
      * @param config the shape of {@code pretrained}, perhaps with other heads
      * @param seed of the random heads
@@ -214,7 +220,9 @@ public final class SentimentModel implements AutoCloseable {
         return parameters.layout().parameterCount();
     }
 
-    /** SHA-256 of shape, names, parameters and tokenizer; equal models on machines of the same byte order have the same. */
+    /**
+     * SHA-256 of shape, names, parameters and tokenizer; equal models on machines of the same byte order have the same.
+     */
     public String fingerprint() {
         Fingerprint fingerprint = new Fingerprint().add(config.toString());
         for (ParameterLayout.Entry entry : parameters.layout().entries()) {
@@ -251,7 +259,7 @@ public final class SentimentModel implements AutoCloseable {
 
     private TextEncoder encoder() {
         if (encoder == null) {
-            throw new IllegalStateException("the model has no tokenizer; use newSession() with token ids");
+            throw new IllegalStateException("the model has no tokenizer; use newSession() and add token ids");
         }
         return encoder;
     }
@@ -311,24 +319,47 @@ public final class SentimentModel implements AutoCloseable {
                 encoding.truncated());
     }
 
-    /** A session of the caller's own, for token ids, with the options' budgets; close it before the model. */
+    /**
+     * A session of the caller's own with the options' budgets; close it before the model.
+     *
+     * @throws IllegalStateException if the model is closed
+     */
     public InferenceSession newSession() {
+        synchronized (idle) {
+            requireOpen();
+            openSessions.incrementAndGet();
+        }
+        try {
+            return newSession(openSessions::decrementAndGet);
+        } catch (Throwable t) {
+            openSessions.decrementAndGet();
+            throw t;
+        }
+    }
+
+    private InferenceSession newSession(Runnable onClose) {
         int tokenCapacity = Math.max(options.tokenBudget(), maxLength());
-        return new InferenceSession(network, options.device().threads(), tokenCapacity, options.sequenceBudget());
+        return new InferenceSession(network, options, tokenCapacity,
+                encoder == null ? null : encoder.newBuffer(maxLength()), onClose);
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the model is closed");
+        }
     }
 
     private InferenceSession borrow() {
         permits.acquireUninterruptibly();
         try {
             synchronized (idle) {
-                if (closed) {
-                    throw new IllegalStateException("the model is closed");
-                }
+                requireOpen();
                 if (!idle.isEmpty()) {
                     return idle.pop();
                 }
             }
-            return newSession();
+            return newSession(() -> {
+            });
         } catch (Throwable t) {
             permits.release();
             throw t;
@@ -343,8 +374,9 @@ public final class SentimentModel implements AutoCloseable {
     }
 
     /**
-     * Writes a Hugging Face folder in float32, atomically: it is either whole or not there. {@code transformers} opens it with
-     * {@code AutoModelForSequenceClassification}; the regression head beside a classification head is Nightjar's own addition.
+     * Writes a Hugging Face folder in float32, atomically: it is either whole or not there. {@code transformers} opens
+     * it with {@code AutoModelForSequenceClassification}; the regression head beside a classification head is
+     * Nightjar's own addition.
      *
      * @throws IllegalStateException if the model was loaded in another precision than float32: what it holds is rounded
      * @throws java.nio.file.FileAlreadyExistsException if the folder holds something other than a model
@@ -367,17 +399,24 @@ public final class SentimentModel implements AutoCloseable {
         }
     }
 
-    /** Frees the weights and all idle sessions; idempotent. */
+    /**
+     * Frees the weights and all idle sessions; idempotent.
+     *
+     * @throws IllegalStateException if sessions of {@link #newSession} are open, whose weights would go; the model
+     *         stays open then
+     */
     @Override
     public void close() {
         permits.acquireUninterruptibly(options.sessions());
         synchronized (idle) {
-            boolean again = closed;
-            closed = true;
             permits.release(options.sessions());
-            if (again) {
+            if (closed) {
                 return;
             }
+            if (openSessions.get() > 0) {
+                throw new IllegalStateException(openSessions.get() + " sessions of this model are open");
+            }
+            closed = true;
             idle.forEach(InferenceSession::close);
             idle.clear();
         }

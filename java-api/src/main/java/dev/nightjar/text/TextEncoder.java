@@ -11,12 +11,12 @@ import java.util.Objects;
 /**
  * Turns text into token ids with a Hugging Face tokenizer. Thread-safe.
  *
- * <p>Only normalisation, splitting and the vocabulary come from the tokenizer's file. Its truncation and padding settings are ignored:
- * length is an argument here, and nothing is ever padded. The special tokens around a text are read from the file's post-processor and
- * placed in Java.
+ * <p>Only normalisation, splitting and the vocabulary come from the tokenizer's file. Its truncation and padding
+ * settings are ignored: length is an argument here, and nothing is ever padded. The special tokens around a text are
+ * read from the file's post-processor and placed in Java.
  *
- * <p>BERT's WordPiece tokenizers run in Java ({@link WordPieceEncoder}), every other one in the Hugging Face library ({@link
- * NativeTokenizer}), with the same ids.
+ * <p>BERT's WordPiece tokenizers run in Java ({@link WordPieceEncoder}), every other one in the Hugging Face library
+ * ({@link NativeTokenizer}), with the same ids.
  */
 public final class TextEncoder implements AutoCloseable {
     private final int[] prefix;
@@ -36,9 +36,10 @@ public final class TextEncoder implements AutoCloseable {
     }
 
     /**
-     * The tokenizer among the files of a Hugging Face folder: {@code tokenizer.json}, else a BERT WordPiece tokenizer made from
-     * {@code vocab.txt} (one token a line) and {@code tokenizer_config.json}. Where the latter is absent the defaults of Hugging Face's
-     * {@code BertTokenizer} hold: lower case, accents stripped, Chinese characters split, {@code [UNK]}, {@code [CLS]}, {@code [SEP]}.
+     * The tokenizer among the files of a Hugging Face folder: {@code tokenizer.json}, else a BERT WordPiece tokenizer
+     * made from {@code vocab.txt} (one token a line) and {@code tokenizer_config.json}. Where the latter is absent the
+     * defaults of Hugging Face's {@code BertTokenizer} hold: lower case, accents stripped, Chinese characters split,
+     * {@code [UNK]}, {@code [CLS]}, {@code [SEP]}.
      *
      * @param folder what error messages call the folder
      * @param files content by file name; others than these three are ignored
@@ -64,21 +65,37 @@ public final class TextEncoder implements AutoCloseable {
     /**
      * Encodes a text; the empty text is its special tokens alone. Unpaired surrogates count as U+FFFD.
      *
-     * @param maxLength most ids to return, special tokens included; what is left out is the end of the text, never a special token
+     * @param maxLength most ids to return, special tokens included; what is left out is the end of the text, never a
+     *         special token
      * @throws IllegalArgumentException if {@code maxLength} is less than {@link #specialTokens}
      * @throws IllegalStateException if this encoder is closed
      */
     public Encoding encode(String text, int maxLength) {
         Objects.requireNonNull(text, "text");
-        if (maxLength < specialTokens()) {
-            throw new IllegalArgumentException("a length of " + maxLength + " has no room for the " + specialTokens()
-                    + " special tokens around a text");
-        }
+        requireRoom(maxLength);
         if (closed) {
             throw new IllegalStateException("the text encoder is closed");
         }
         int room = maxLength - specialTokens();
         return wordPiece == null ? encodeNatively(wellFormed(text), room) : encodeWordPieces(wellFormed(text), room);
+    }
+
+    private void requireRoom(int maxLength) {
+        if (maxLength < specialTokens()) {
+            throw new IllegalArgumentException("a length of " + maxLength + " has no room for the " + specialTokens()
+                    + " special tokens around a text");
+        }
+    }
+
+    /**
+     * A buffer for one thread that encodes one text after the other, to be used while this encoder is open.
+     *
+     * @param maxLength as in {@link #encode}
+     */
+    public EncodingBuffer newBuffer(int maxLength) {
+        requireRoom(maxLength);
+        return new EncodingBuffer(this, prefix, suffix, wordPiece == null ? null : new WordPieceEncoder(wordPiece),
+                maxLength);
     }
 
     private Encoding encodeNatively(String text, int room) {
@@ -96,7 +113,7 @@ public final class TextEncoder implements AutoCloseable {
         WordPieceEncoder pieces = new WordPieceEncoder(wordPiece);
         // A byte gives at most one token.
         int[] ids = new int[prefix.length + Math.min(room, utf8.length)];
-        int end = pieces.encode(MemorySegment.ofArray(utf8), ids, prefix.length, ids.length);
+        int end = pieces.encode(MemorySegment.ofArray(utf8), utf8.length, ids, prefix.length, ids.length);
         return surrounded(Arrays.copyOf(ids, end + suffix.length), pieces.truncated());
     }
 
@@ -126,7 +143,10 @@ public final class TextEncoder implements AutoCloseable {
         }
     }
 
-    /** Replaces unpaired surrogates: with one in it, the native library would misread every supplementary character of the text. */
+    /**
+     * Replaces unpaired surrogates: with one in it, the native library would misread every supplementary character of
+     * the text.
+     */
     private static String wellFormed(String text) {
         StringBuilder repaired = null;
         for (int i = 0; i < text.length(); i++) {

@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Token ids of several sequences end to end in host memory, without padding, with the prefix sums of their lengths. Sized once and
- * refilled with {@link #clear} and {@link #add}. Not thread-safe.
+ * Token ids of several sequences end to end in host memory, without padding, with the prefix sums of their lengths.
+ * Sized once and refilled with {@link #clear} and {@link #add}. Not thread-safe.
  */
 public final class TokenBatch implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
@@ -61,7 +61,24 @@ public final class TokenBatch implements AutoCloseable {
      * @throws IllegalArgumentException if it is empty or does not fit
      */
     public void add(int[] tokenIds, int key) {
-        int length = tokenIds.length;
+        add(tokenIds, tokenIds.length, key);
+    }
+
+    /** As {@link #add(int[], int)}, with the first {@code length} of {@code tokenIds}. */
+    public void add(int[] tokenIds, int length, int key) {
+        requireRoom(length);
+        MemorySegment.copy(tokenIds, 0, ids, ValueLayout.JAVA_INT, 4L * tokens, length);
+        append(length, key);
+    }
+
+    /** As {@link #add(int[], int)}, with the first {@code length} int32 of {@code tokenIds}. */
+    public void add(MemorySegment tokenIds, int length, int key) {
+        requireRoom(length);
+        MemorySegment.copy(tokenIds, 0, ids, 4L * tokens, 4L * length);
+        append(length, key);
+    }
+
+    private void requireRoom(int length) {
         if (length == 0) {
             throw new IllegalArgumentException("sequence " + sequences + " is empty");
         }
@@ -70,7 +87,9 @@ public final class TokenBatch implements AutoCloseable {
                     "a sequence of " + length + " tokens does not fit beside " + sequences + " sequences of "
                             + tokens + " tokens in a batch for " + sequenceCapacity + " and " + tokenCapacity);
         }
-        MemorySegment.copy(tokenIds, 0, ids, ValueLayout.JAVA_INT, 4L * tokens, length);
+    }
+
+    private void append(int length, int key) {
         for (int i = 0; i < length; i++) {
             positions.setAtIndex(ValueLayout.JAVA_INT, tokens + i, i);
             tokenSequences.setAtIndex(ValueLayout.JAVA_INT, tokens + i, sequences);

@@ -4,9 +4,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Encodes UTF-8 as Hugging Face's BERT tokenizers do, allocating nothing: added tokens, clean-up, canonical decomposition without marks,
- * lower case, words, longest matching pieces (Schuster and Nakajima, ICASSP 2012; Devlin et al., NAACL 2019, section 3). Bytes that are no UTF-8
- * count for nothing, as U+FFFD does. Not thread-safe; one for each thread.
+ * Encodes UTF-8 as Hugging Face's BERT tokenizers do, allocating nothing: added tokens, clean-up, canonical
+ * decomposition without marks, lower case, words, longest matching pieces (Schuster and Nakajima, ICASSP 2012; Devlin
+ * et al., NAACL 2019, section 3). Bytes that are no UTF-8 count for nothing, as U+FFFD does. Not thread-safe; one for
+ * each thread.
  */
 final class WordPieceEncoder {
     private final WordPiece vocabulary;
@@ -35,21 +36,21 @@ final class WordPieceEncoder {
     /**
      * Writes the ids of a text, without special tokens around it.
      *
+     * @param end bytes of the text, which begins where the segment does
      * @param ids receives the ids from {@code from} on
      * @param to where to stop; what is left out is the end of the text
      * @return the end of what was written
      */
-    int encode(MemorySegment utf8, int[] ids, int from, int to) {
+    int encode(MemorySegment utf8, long end, int[] ids, int from, int to) {
         this.ids = ids;
         this.count = from;
         this.limit = to;
         truncated = false;
         startWord();
-        long end = utf8.byteSize();
         long at = 0;
         while (at < end && !truncated) {
             int b = utf8.get(ValueLayout.JAVA_BYTE, at);
-            int added = vocabulary.startsAddedToken(b) ? addedToken(utf8, at) : 0;
+            int added = vocabulary.startsAddedToken(b) ? addedToken(utf8, at, end) : 0;
             if (added > 0) {
                 at += added;
             } else if (b >= 0) {
@@ -69,10 +70,10 @@ final class WordPieceEncoder {
     }
 
     /** Takes the longest added token that begins here, if any; gives its bytes. */
-    private int addedToken(MemorySegment utf8, long at) {
+    private int addedToken(MemorySegment utf8, long at, long end) {
         for (WordPiece.AddedToken token : vocabulary.addedTokens()) {
             byte[] bytes = token.utf8();
-            if (at + bytes.length <= utf8.byteSize() && matches(utf8, at, bytes)) {
+            if (at + bytes.length <= end && matches(utf8, at, bytes)) {
                 endWord();
                 emit(token.id());
                 return bytes.length;
@@ -91,8 +92,8 @@ final class WordPieceEncoder {
     }
 
     /**
-     * Takes a code point of several bytes, or skips a wrong byte; gives the bytes used. What well-formed sequences are: The Unicode Standard, table
-     * 3-7.
+     * Takes a code point of several bytes, or skips a wrong byte; gives the bytes used. What well-formed sequences are:
+     * The Unicode Standard, table 3-7.
      */
     private int decode(MemorySegment utf8, long at, long end, int b) {
         int lead = b & 0xFF;
@@ -147,7 +148,10 @@ final class WordPieceEncoder {
         wordLength++;
     }
 
-    /** Canonical ordering (The Unicode Standard, section 3.11): behind marks of the same class, before those of a larger one. */
+    /**
+     * Canonical ordering (The Unicode Standard, section 3.11): behind marks of the same class, before those of a larger
+     * one.
+     */
     private void insert(int mark, byte rank) {
         if (wordLength >= word.length) {
             wordLength++;

@@ -54,9 +54,13 @@ class WordPieceEncoderTest {
         assertSame(encoder, library, text);
     }
 
+    private static int encode(WordPieceEncoder encoder, MemorySegment utf8, int from, int to) {
+        return encoder.encode(utf8, utf8.byteSize(), IDS, from, to);
+    }
+
     private static void assertSame(WordPieceEncoder encoder, NativeTokenizer library, String text) {
         long[] expected = library.encode(text);
-        int count = encoder.encode(utf8(text), IDS, 0, CAPACITY);
+        int count = encode(encoder, utf8(text), 0, CAPACITY);
         boolean same = count == expected.length;
         for (int i = 0; same && i < count; i++) {
             same = IDS[i] == expected[i];
@@ -121,7 +125,10 @@ class WordPieceEncoderTest {
         }
     }
 
-    /** A few pieces of all that has rules of its own: words, accents, marks that move, scripts, punctuation, special tokens, anything. */
+    /**
+     * A few pieces of all that has rules of its own: words, accents, marks that move, scripts, punctuation, special
+     * tokens, anything.
+     */
     private static String randomText(Random random, List<String> words) {
         StringBuilder text = new StringBuilder();
         for (int pieces = 1 + random.nextInt(6); pieces > 0; pieces--) {
@@ -156,7 +163,7 @@ class WordPieceEncoderTest {
             }
             // The JDK puts U+FFFD in their place, which the normaliser drops.
             long[] expected = library.encode(new String(bytes, StandardCharsets.UTF_8));
-            int count = encoder.encode(MemorySegment.ofArray(bytes), IDS, 0, CAPACITY);
+            int count = encode(encoder, MemorySegment.ofArray(bytes), 0, CAPACITY);
             assertThat(Arrays.copyOf(IDS, count)).isEqualTo(Arrays.stream(expected).mapToInt(id -> (int) id).toArray());
         }
     }
@@ -164,11 +171,11 @@ class WordPieceEncoderTest {
     @Test
     void stopsAtTheLimitAndSaysSo() {
         MemorySegment text = utf8("unbelievableness of it all");
-        int count = encoder.encode(text, IDS, 0, CAPACITY);
+        int count = encode(encoder, text, 0, CAPACITY);
         int[] whole = Arrays.copyOf(IDS, count);
         for (int limit : IntStream.rangeClosed(0, count).toArray()) {
             Arrays.fill(IDS, -1);
-            assertThat(encoder.encode(text, IDS, 1, 1 + limit)).isEqualTo(1 + limit);
+            assertThat(encode(encoder, text, 1, 1 + limit)).isEqualTo(1 + limit);
             assertThat(Arrays.copyOfRange(IDS, 1, 1 + limit)).isEqualTo(Arrays.copyOf(whole, limit));
             assertThat(IDS[0]).isEqualTo(-1);
             assertThat(IDS[1 + limit]).isEqualTo(-1);
