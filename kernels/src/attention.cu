@@ -12,25 +12,26 @@
 //           sequences, the common case of one headline, have no tiles to overlap: the whole head is fetched at once and the one barrier is
 //           all there is. float32 uses FMA: it is the type chosen for its digits, and a tf32 split would need three products and another path for
 //           sm_75 to be as good.
-#include "storage.cuh"
-#if NJ_TENSOR_CORES
-#include "attention_mma.cuh"
-#else
-#include "attention_fma.cuh"
-#endif
+#include "attention.cuh"
 
-#define NJ_ATTENTION(name, HD, function, threads)                                                                       \
-    extern "C" __global__ void __launch_bounds__(threads)                                                               \
+#define NJ_ATTENTION(name, HD)                                                                                          \
+    extern "C" __global__ void __launch_bounds__(128)                                                                   \
     name(S* out, const S* qkv, const int* cuSeqlens, int heads, int headDim, float scale) {                             \
-        nj::function<HD>(out, qkv, cuSeqlens, heads, headDim, scale);                                                   \
+        nj::attention<HD>(out, nullptr, qkv, cuSeqlens, heads, headDim, scale, nj::KeepAll());                          \
     }
 
-NJ_ATTENTION(NJ_NAME(nj_attention_d32), 32, attention, 128)
-NJ_ATTENTION(NJ_NAME(nj_attention_d64), 64, attention, 128)
-NJ_ATTENTION(NJ_NAME(nj_attention_d128), 128, attention, 128)
+NJ_ATTENTION(NJ_NAME(nj_attention_d32), 32)
+NJ_ATTENTION(NJ_NAME(nj_attention_d64), 64)
+NJ_ATTENTION(NJ_NAME(nj_attention_d128), 128)
 
 #if NJ_TENSOR_CORES
-NJ_ATTENTION(NJ_NAME(nj_attention_short_d32), 32, attentionShort, 256)
-NJ_ATTENTION(NJ_NAME(nj_attention_short_d64), 64, attentionShort, 256)
-NJ_ATTENTION(NJ_NAME(nj_attention_short_d128), 128, attentionShort, 256)
+#define NJ_ATTENTION_SHORT(name, HD)                                                                                    \
+    extern "C" __global__ void __launch_bounds__(256)                                                                   \
+    name(S* out, const S* qkv, const int* cuSeqlens, int heads, int headDim, float scale) {                             \
+        nj::attentionShort<HD>(out, qkv, cuSeqlens, heads, headDim, scale);                                             \
+    }
+
+NJ_ATTENTION_SHORT(NJ_NAME(nj_attention_short_d32), 32)
+NJ_ATTENTION_SHORT(NJ_NAME(nj_attention_short_d64), 64)
+NJ_ATTENTION_SHORT(NJ_NAME(nj_attention_short_d128), 128)
 #endif

@@ -1,7 +1,7 @@
 // Attention of one head with FMA: float32, and bfloat16 before sm_80.
 #pragma once
 
-#include "storage.cuh"
+#include "attention_dropout.cuh"
 
 namespace nj {
 
@@ -95,7 +95,9 @@ template <int HD> struct FmaAttention {
         }
     }
 
-    __device__ void run(Shared& shared, S* out, int block, float scale) const {
+    /** @param logSumExp of the sequence's first token and this head, `heads` apart, or null */
+    template <class Keep>
+    __device__ void run(Shared& shared, S* out, float* logSumExp, int heads, int block, float scale, const Keep& keep) const {
         constexpr int kStep = kDims < 4 ? kDims : 4;
         const int tx = threadIdx.x % kColumns;
         const int ty = threadIdx.x / kColumns;
@@ -125,6 +127,17 @@ template <int HD> struct FmaAttention {
                 for (int d = 0; d < kDims; ++d) sum[i][d] *= shrink;
                 shared.weight[ty + kRows * i][tx] = weight;
             }
+            if (keep.active()) {
+#pragma unroll 1
+                for (int i = 0; i < kEach; i += 4) {
+                    const int own = ty + kRows * i;
+                    const int query = block + own;
+                    float factors[4];
+                    keep.template quadFactors<1>(from + tx, {query, query + kRows, query + 2 * kRows, query + 3 * kRows}, factors);
+#pragma unroll
+                    for (int e = 0; e < 4; ++e) shared.weight[own + kRows * e][tx] *= factors[e];
+                }
+            }
             __syncthreads();
             load(shared.tile, 2, from, kKeys);
             __syncthreads();
@@ -134,8 +147,12 @@ template <int HD> struct FmaAttention {
 #pragma unroll
         for (int i = 0; i < kEach; ++i) {
             const int row = block + ty + kRows * i;
-            const float inverse = 1.0f / rowSum(total[i]);
+            const float denominator = rowSum(total[i]);
+            const float inverse = 1.0f / denominator;
             if (row < length) {
+                if (logSumExp != nullptr && tx == 0) {
+                    logSumExp[static_cast<int64_t>(row) * heads] = (highest[i] + log2f(denominator)) * 0.69314718055994530942f;
+                }
 #pragma unroll
                 for (int d = 0; d < kDims; d += kStep) {
                     float run[kStep];
@@ -149,8 +166,10 @@ template <int HD> struct FmaAttention {
     }
 };
 
-template <int HD>
-__device__ inline void attention(S* out, const S* qkv, const int* cuSeqlens, int heads, int headDim, float scale) {
+/** @param logSumExp [T, heads] or null */
+template <int HD, class Keep>
+__device__ inline void attention(S* out, float* logSumExp, const S* qkv, const int* cuSeqlens, int heads, int headDim,
+                                 float scale, const Keep& keep) {
     using Block = FmaAttention<HD>;
     __shared__ __align__(16) typename Block::Shared shared;
     const int first = cuSeqlens[blockIdx.z];
@@ -159,8 +178,9 @@ __device__ inline void attention(S* out, const S* qkv, const int* cuSeqlens, int
     if (block >= length) return;
     const int dim = heads * headDim;
     const Block attention{qkv + static_cast<int64_t>(first) * 3 * dim + blockIdx.y * headDim, length, headDim, dim};
-    attention.run(shared, out + static_cast<int64_t>(first) * dim + blockIdx.y * headDim, block,
-                  scale * 1.44269504088896341f);
+    if (logSumExp != nullptr) logSumExp += static_cast<int64_t>(first) * heads + blockIdx.y;
+    attention.run(shared, out + static_cast<int64_t>(first) * dim + blockIdx.y * headDim, logSumExp, heads, block,
+                  scale * 1.44269504088896341f, keep);
 }
 
 }  // namespace nj

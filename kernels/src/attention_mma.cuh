@@ -2,6 +2,7 @@
 // (Milakov and Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135).
 #pragma once
 
+#include "attention_dropout.cuh"
 #include "mma.cuh"
 
 namespace nj {
@@ -125,13 +126,25 @@ template <int HD> struct WarpAttention {
      *
      * @param limit how many of them belong to the sequence
      * @param scale of scores, times log2 e
+     * @param keep KeepAll or WeightDropout
+     * @param firstQuery, firstKey places of the warp's first query and of the first key in the sequence, for `keep`
      */
-    template <int keys>
-    __device__ void attend(const char* keyTile, const char* valueTile, int firstRow, int limit, float scale) {
+    template <int keys, class Keep>
+    __device__ void attend(const char* keyTile, const char* valueTile, int firstRow, int limit, float scale, const Keep& keep,
+                           int firstQuery, int firstKey) {
         const int lane = threadIdx.x % kWarp;
         float scores[keys / 8][4];
         score<keys>(keyTile, firstRow, limit, scale, scores);
         soften<keys>(scores);
+        if (keep.active()) {
+#pragma unroll
+            for (int j = 0; j < keys / 8; ++j) {
+                float factors[4];
+                keep.pairFactors(firstQuery + lane / 4, firstKey + j * 8, factors);
+#pragma unroll
+                for (int e = 0; e < 4; ++e) scores[j][e] *= factors[e];
+            }
+        }
         // The accumulator of two neighbouring 16x8 products is laid out as the left operand of the next: no shuffle in between.
 #pragma unroll
         for (int i = 0; i < keys / 16; ++i) {
@@ -149,8 +162,12 @@ template <int HD> struct WarpAttention {
         }
     }
 
-    /** Writes this warp's rows, from `firstQuery` on, through its own 16 rows of shared memory, so that stores are whole packets. */
-    __device__ void finish(char* queries, const Head& head, int firstQuery) {
+    /**
+     * Writes this warp's rows, from `firstQuery` on, through its own 16 rows of shared memory, so that stores are whole packets.
+     *
+     * @param logSumExp of the sequence's first token and this head, `heads` apart, or null
+     */
+    __device__ void finish(char* queries, const Head& head, int firstQuery, float* logSumExp, int heads) {
         const int lane = threadIdx.x % kWarp;
         __syncwarp();  // other lanes read these rows in begin()
 #pragma unroll
@@ -159,6 +176,10 @@ template <int HD> struct WarpAttention {
             all += __shfl_xor_sync(kAllLanes, all, 1);
             all += __shfl_xor_sync(kAllLanes, all, 2);
             const float inverse = 1.0f / all;
+            const int query = firstQuery + lane / 4 + 8 * half;
+            if (logSumExp != nullptr && lane % 4 == 0 && query < head.length) {
+                logSumExp[static_cast<int64_t>(query) * heads] = (highest[half] + log2f(all)) * 0.69314718055994530942f;
+            }
 #pragma unroll
             for (int j = 0; j < HD / 8; ++j) {
                 char* at = queries + swizzled<kRowBytes>(lane / 4 + 8 * half, j) + lane % 4 * 4;
@@ -177,9 +198,10 @@ template <int HD> struct WarpAttention {
     }
 };
 
-/** Any length: 64 queries per block, tiles of keys and values two deep. */
-template <int HD>
-__device__ inline void attention(S* out, const S* qkv, const int* cuSeqlens, int heads, int headDim, float scale) {
+/** Any length: 64 queries per block, tiles of keys and values two deep. @param logSumExp [T, heads] or null */
+template <int HD, class Keep>
+__device__ inline void attention(S* out, float* logSumExp, const S* qkv, const int* cuSeqlens, int heads, int headDim,
+                                 float scale, const Keep& keep) {
     using Warp = WarpAttention<HD>;
     constexpr int kBlockQueries = 64;
     constexpr int kKeys = HD == 128 ? 32 : 64;
@@ -214,7 +236,10 @@ __device__ inline void attention(S* out, const S* qkv, const int* cuSeqlens, int
     for (int first = 0; first < head.length; first += kKeys) {
         if (kDepth == 2 && first + kKeys < head.length) loadTile(first + kKeys);
         const char* tile = tiles + first / kKeys % kDepth * 2 * kTile;
-        if (active) warp.template attend<kKeys>(tile, tile + kTile, 0, head.length - first, scale * 1.44269504088896341f);
+        if (active) {
+            warp.template attend<kKeys>(tile, tile + kTile, 0, head.length - first, scale * 1.44269504088896341f, keep,
+                                        block + own, first);
+        }
         if (kDepth == 1 && first + kKeys < head.length) {
             __syncthreads();
             loadTile(first + kKeys);
@@ -222,7 +247,8 @@ __device__ inline void attention(S* out, const S* qkv, const int* cuSeqlens, int
         awaitCopies<0>();
         __syncthreads();
     }
-    if (active) warp.finish(queries, head, block + own);
+    if (logSumExp != nullptr) logSumExp += static_cast<int64_t>(cuSeqlens[blockIdx.z]) * heads + blockIdx.y;
+    if (active) warp.finish(queries, head, block + own, logSumExp, heads);
 }
 
 /** Short sequences: queries, keys and values of a whole head in shared memory, one warp per 16 tokens, one barrier. */
@@ -246,9 +272,9 @@ __device__ inline void attentionShort(S* out, const S* qkv, const int* cuSeqlens
     warp.begin(queries);
     for (int first = 0; first < head.length; first += 16) {
         warp.template attend<16>(dynamicShared + part, dynamicShared + 2 * part, first, head.length - first,
-                                 scale * 1.44269504088896341f);
+                                 scale * 1.44269504088896341f, KeepAll(), own, first);
     }
-    warp.finish(queries, head, own);
+    warp.finish(queries, head, own, nullptr, heads);
 }
 
 }  // namespace nj

@@ -17,12 +17,14 @@ struct Norm {
 };
 
 /**
- * out[0 ... dim) = normalised(load(column, values)) * gamma + beta, by one whole warp.
+ * Calls store(column, values) with normalised(load(column, values)) * gamma + beta for the packets of one row, by one whole warp.
  *
- * @param load called with a column and a packet to fill: zeros at and past `dim`
- * @param packed whether rows of `out`, gamma and beta may be accessed in packets
+ * @param stats two floats that get mean and reciprocal standard deviation, or null
+ * @param packed whether rows of gamma and beta may be accessed in packets
+ * @param load called with a column and a packet to fill: zeros at and past `dim`; all packets are loaded before the first is stored
  */
-template <class Load> __device__ inline void normaliseRow(S* out, const Norm& norm, bool packed, Load load) {
+template <class Load, class Store>
+__device__ inline void normaliseRow(const Norm& norm, float* stats, bool packed, Load load, Store store) {
     constexpr int kPackets = kMaxNormWidth / (kWarp * kPacket<S>);
     const int lane = threadIdx.x % kWarp;
     float row[kPackets][kPacket<S>];
@@ -44,6 +46,7 @@ template <class Load> __device__ inline void normaliseRow(S* out, const Norm& no
         }
     }
     const float scale = rsqrtf(warpSum(squares) / norm.dim + norm.eps);
+    if (stats != nullptr && lane == 0) *reinterpret_cast<float2*>(stats) = make_float2(mean, scale);
 #pragma unroll
     for (int p = 0; p < kPackets; ++p) {
         const int column = (p * kWarp + lane) * kPacket<S>;
@@ -54,9 +57,16 @@ template <class Load> __device__ inline void normaliseRow(S* out, const Norm& no
             loadPacket(norm.beta, column, norm.dim, packed, beta);
 #pragma unroll
             for (int i = 0; i < kPacket<S>; ++i) row[p][i] = (row[p][i] - mean) * scale * gamma[i] + beta[i];
-            storePacket(out, column, norm.dim, packed, row[p]);
+            store(column, row[p]);
         }
     }
+}
+
+/** The same into out[0 ... dim), which `packed` speaks of too. */
+template <class Load> __device__ inline void normaliseRow(S* out, const Norm& norm, bool packed, Load load) {
+    normaliseRow(norm, nullptr, packed, load, [&](int column, const float(&values)[kPacket<S>]) {
+        storePacket(out, column, norm.dim, packed, values);
+    });
 }
 
 }  // namespace nj

@@ -118,6 +118,21 @@ __device__ inline void storePacket(T* row, int column, int columns, bool packed,
     }
 }
 
+/** values, each rounded to what memory would hold of it. */
+template <int N> __device__ inline void roundPacket(float (&values)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) values[i] = toFloat(fromFloat<S>(values[i]));
+}
+
+/** values += row[column ... column + N), as loadPacket() reads them. */
+template <class T, int N>
+__device__ inline void addPacket(const T* row, int column, int columns, bool packed, float (&values)[N]) {
+    float other[N];
+    loadPacket(row, column, columns, packed, other);
+#pragma unroll
+    for (int i = 0; i < N; ++i) values[i] += other[i];
+}
+
 /** Rows of this launch that hold something: the grid was computed from `rows`, the device knows better when `rowCount` is given. */
 __device__ inline int realRows(int rows, const int* rowCount) {
     return rowCount == nullptr ? rows : min(rows, *rowCount);
@@ -136,6 +151,16 @@ __device__ inline float activate(float x, int activation) {
     if (activation == kGelu) return 0.5f * x * (1.0f + erff(x * 0.70710678118654752440f));
     if (activation == kRelu) return x < 0.0f ? 0.0f : x;  // not fmaxf, which turns NaN into 0
     return x;
+}
+
+/** The activation's derivative. */
+__device__ inline float slope(float x, int activation) {
+    if (activation == kGelu) {
+        const float density = 0.39894228040143267794f * expf(-0.5f * x * x);
+        return 0.5f * (1.0f + erff(x * 0.70710678118654752440f)) + x * density;
+    }
+    if (activation == kRelu) return x > 0.0f ? 1.0f : 0.0f;
+    return 1.0f;
 }
 
 }  // namespace nj

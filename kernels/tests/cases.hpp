@@ -20,6 +20,10 @@ void addRowCases(std::vector<Case>& cases);
 void addGemmCases(std::vector<Case>& cases);
 void addAttentionCases(std::vector<Case>& cases);
 void addHeadsCases(std::vector<Case>& cases);
+void addTrainingRowCases(std::vector<Case>& cases);
+void addTrainingHeadCases(std::vector<Case>& cases);
+void addEmbeddingGradientCases(std::vector<Case>& cases);
+void addAttentionTrainingCases(std::vector<Case>& cases);
 
 /** Elements of `buffer`; throws unless exactly the first `written` of them were overwritten. */
 std::vector<double> written(const std::string& what, Type type, const Buffer& buffer, size_t count);

@@ -99,6 +99,8 @@ private:
     static CUdeviceptr argument(std::nullptr_t) { return 0; }
     static CUdeviceptr argument(const Buffer* buffer) { return buffer == nullptr ? 0 : buffer->pointer(); }
     static int argument(int value) { return value; }
+    static unsigned argument(unsigned value) { return value; }
+    static unsigned long long argument(unsigned long long value) { return value; }
     static float argument(float value) { return value; }
     static long long argument(long long value) { return value; }
 

@@ -48,6 +48,10 @@ int runAll(const std::string& kernels, const std::string& text) {
     addGemmCases(cases);
     addAttentionCases(cases);
     addHeadsCases(cases);
+    addTrainingRowCases(cases);
+    addTrainingHeadCases(cases);
+    addEmbeddingGradientCases(cases);
+    addAttentionTrainingCases(cases);
     int ran = 0;
     int failed = 0;
     for (const int architecture : {75, 80, 90}) {
