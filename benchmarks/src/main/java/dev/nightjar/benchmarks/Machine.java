@@ -8,15 +8,30 @@ import java.time.ZoneOffset;
 import java.util.stream.Stream;
 
 /** What a table of figures must say about where they come from. */
-final class Machine {
+public final class Machine {
     private Machine() {
     }
 
+    /** Prints {@link #description}. */
+    public static void main(String[] args) {
+        System.out.println(description());
+    }
+
     /** Date, processor, system and JDK in one line. */
-    static String description() {
+    public static String description() {
         return LocalDate.now(ZoneOffset.UTC) + ", " + processor() + ", " + Runtime.getRuntime().availableProcessors()
                 + " processors, " + System.getProperty("os.name") + " " + System.getProperty("os.arch") + ", JDK "
                 + Runtime.version();
+    }
+
+    /** Bytes of main memory that this process occupies; 0 where the system does not tell. */
+    public static long residentBytes() {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
+            return lines.filter(line -> line.startsWith("VmRSS:"))
+                    .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", ""))).findFirst().orElse(0);
+        } catch (IOException e) {
+            return 0; // Not Linux.
+        }
     }
 
     private static String processor() {

@@ -13,11 +13,11 @@ import java.util.stream.IntStream;
  * they differ between runs; fixes every colour, so that dark mode needs a second image; and takes 140 kB for a line of three points. Nor
  * does it have horizontal error bars, which forest plots are made of.
  */
-final class Chart {
+public final class Chart {
     /** Colours there are: classes c0, c1, ... of the page's style. */
-    static final int SERIES = 6;
+    public static final int SERIES = 6;
     /** The series that is drawn in the colour of secondary text. */
-    static final int MUTED = -1;
+    public static final int MUTED = -1;
 
     private static final double LETTER = 6;
     private static final double LINE = 12;
@@ -41,7 +41,7 @@ final class Chart {
      * @param description what it shows, for those who cannot see it
      * @param right room for labels at the right, in units of the view box
      */
-    Chart(String title, String description, int width, int height, int right, Scale x, Scale y) {
+    public Chart(String title, String description, int width, int height, int right, Scale x, Scale y) {
         this.title = title;
         this.description = description;
         this.width = width;
@@ -80,7 +80,7 @@ final class Chart {
     }
 
     /** A line through points; where a value is not finite it is interrupted. */
-    Chart line(double[] xs, double[] ys, int series) {
+    public Chart line(double[] xs, double[] ys, int series) {
         StringBuilder path = new StringBuilder();
         boolean down = false;
         for (int i = 0; i < xs.length; i++) {
@@ -94,7 +94,7 @@ final class Chart {
     }
 
     /** The area between two lines; points with an end that is not finite are left out. */
-    Chart band(double[] xs, double[] lows, double[] highs, int series) {
+    public Chart band(double[] xs, double[] lows, double[] highs, int series) {
         StringBuilder forth = new StringBuilder();
         StringBuilder back = new StringBuilder();
         for (int i = 0; i < xs.length; i++) {
@@ -109,26 +109,26 @@ final class Chart {
     }
 
     /** A dot. */
-    Chart dot(double atX, double atY, int series) {
+    public Chart dot(double atX, double atY, int series) {
         return element("<circle class=\"dot %s\" cx=\"%s\" cy=\"%s\" r=\"3.6\"/>".formatted(fill(series), n(x(atX)),
                 n(y(atY))));
     }
 
     /** A ring, for what is not significant. */
-    Chart ring(double atX, double atY, int series) {
+    public Chart ring(double atX, double atY, int series) {
         return element(
                 "<circle class=\"hollow %s\" cx=\"%s\" cy=\"%s\" r=\"3.4\"/>".formatted(stroke(series), n(x(atX)),
                         n(y(atY))));
     }
 
     /** A small dot, for single runs. */
-    Chart speck(double atX, double atY, int series) {
+    public Chart speck(double atX, double atY, int series) {
         return element("<circle class=\"small %s\" cx=\"%s\" cy=\"%s\" r=\"2.2\"/>".formatted(fill(series), n(x(atX)),
                 n(y(atY))));
     }
 
     /** A vertical interval; nothing where an end is not finite. */
-    Chart vertical(double atX, double low, double high, int series) {
+    public Chart vertical(double atX, double low, double high, int series) {
         return Double.isFinite(low) && Double.isFinite(high)
                 ? element("<path class=\"bar %s\" d=\"M%s %sV%s\"/>".formatted(stroke(series), n(x(atX)), n(y(low)),
                         n(y(high))))
@@ -136,7 +136,7 @@ final class Chart {
     }
 
     /** A horizontal interval, moved down by some units of the view box; nothing where an end is not finite. */
-    Chart horizontal(double low, double high, double atY, double down, int series) {
+    public Chart horizontal(double low, double high, double atY, double down, int series) {
         return Double.isFinite(low) && Double.isFinite(high)
                 ? element("<path class=\"bar %s\" d=\"M%s %sH%s\"/>".formatted(stroke(series), n(x(low)),
                         n(y(atY) + down),
@@ -145,17 +145,17 @@ final class Chart {
     }
 
     /** A dashed line at a value of x. */
-    Chart verticalRule(double atX) {
+    public Chart verticalRule(double atX) {
         return element("<path class=\"zero\" d=\"M%s %sV%s\"/>".formatted(n(x(atX)), n(TOP - 4), n(height - bottom)));
     }
 
     /** A dashed line at a value of y. */
-    Chart horizontalRule(double atY) {
+    public Chart horizontalRule(double atY) {
         return element("<path class=\"zero\" d=\"M%s %sH%s\"/>".formatted(n(left), n(y(atY)), n(width - right)));
     }
 
     /** Names of lines at the chart's right border, at the height of their last values but not over each other. */
-    Chart endLabels(double[] lasts, List<String> texts, int[] series) {
+    public Chart endLabels(double[] lasts, List<String> texts, int[] series) {
         int[] order = IntStream.range(0, lasts.length).filter(i -> Double.isFinite(lasts[i])).boxed()
                 .sorted(Comparator.comparingDouble(i -> y(lasts[i]))).mapToInt(Integer::intValue).toArray();
         double[] heights = IntStream.of(order).mapToDouble(i -> y(lasts[i]) + 4).toArray();
@@ -175,7 +175,7 @@ final class Chart {
      *
      * @param share 0 for the darkest colour, 1 for the lightest
      */
-    Chart cell(double atX, double atY, double share, String text) {
+    public Chart cell(double atX, double atY, double share, String text) {
         double fromX = Math.min(x(atX - 0.5), x(atX + 0.5));
         double fromY = Math.min(y(atY - 0.5), y(atY + 0.5));
         double cellWidth = Math.abs(x(atX + 0.5) - x(atX - 0.5));
@@ -188,7 +188,7 @@ final class Chart {
     }
 
     /** The chart, as an element of a page. */
-    String svg() {
+    public String svg() {
         return ("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"%s\">"
                 + "<text class=\"t\" x=\"0\" y=\"13\">%s</text>\n%s</svg>\n")
                 .formatted(n(width), n(height), Markup.html(title + ". " + description), Markup.html(title), body);

@@ -7,27 +7,27 @@ import java.util.Locale;
 import java.util.function.DoubleFunction;
 
 /** Numbers as text, the same in every locale. */
-final class Numbers {
+public final class Numbers {
     /** A probability: three decimals, and what is smaller as such. */
-    static final DoubleFunction<String> P = finite(p -> p < 0.001 ? "<0.001" : decimals(p, 3));
+    public static final DoubleFunction<String> P = finite(p -> p < 0.001 ? "<0.001" : decimals(p, 3));
     /** A count. */
-    static final DoubleFunction<String> COUNT = finite(n -> decimals(n, 0));
+    public static final DoubleFunction<String> COUNT = finite(n -> decimals(n, 0));
 
     private Numbers() {
     }
 
     /** So many digits after the point. */
-    static DoubleFunction<String> fixed(int digits) {
+    public static DoubleFunction<String> fixed(int digits) {
         return finite(value -> decimals(value, digits));
     }
 
     /** As a percentage with a sign. */
-    static DoubleFunction<String> signedPercent(int digits) {
+    public static DoubleFunction<String> signedPercent(int digits) {
         return finite(value -> (value > 0 ? "+" : "") + decimals(100 * value, digits) + " %");
     }
 
     /** So many significant digits; small and large numbers with an exponent. */
-    static DoubleFunction<String> significant(int digits) {
+    public static DoubleFunction<String> significant(int digits) {
         return finite(value -> {
             BigDecimal rounded = new BigDecimal(value).round(new MathContext(digits, RoundingMode.HALF_EVEN));
             int exponent = rounded.precision() - rounded.scale() - 1;
@@ -43,7 +43,7 @@ final class Numbers {
     }
 
     /** As short as a setting is written: 0.00002 is 2e-5, 16.0 is 16. */
-    static String setting(double value) {
+    public static String setting(double value) {
         BigDecimal shortest = new BigDecimal(value).round(new MathContext(3)).stripTrailingZeros();
         int exponent = shortest.precision() - shortest.scale() - 1;
         return exponent < -2
@@ -52,7 +52,7 @@ final class Numbers {
     }
 
     /** For other programs: ten significant digits, nothing where there is no number. */
-    static String exact(double value) {
+    public static String exact(double value) {
         return Double.isFinite(value)
                 ? new BigDecimal(value).round(new MathContext(10)).stripTrailingZeros().toString()
                 : "";

@@ -16,7 +16,7 @@ import java.util.TreeMap;
  * A report under construction: what is added goes into one HTML file that needs no other (well-formed XML, so that tests can read it),
  * into a Markdown file, and as CSV into a folder {@code tables}. The same additions give the same bytes.
  */
-final class Report {
+public final class Report {
     private static final String STYLE = """
             :root { color-scheme: light dark; --paper: #fdfdfb; --ink: #1c1c1a; --muted: #5f6062; --rule: #d9d9d3;
               --s0: #0b61a4; --s1: #b8480f; --s2: #2a7a4b; --s3: #84479c; --s4: #8a6a00; --s5: #00808f; }
@@ -62,7 +62,7 @@ final class Report {
     private final StringBuilder markdown = new StringBuilder();
     private final Map<String, String> tables = new TreeMap<>();
 
-    Report(String title) {
+    public Report(String title) {
         this.title = title;
         html.append("<h1>").append(Markup.html(title)).append("</h1>\n");
         markdown.append("# ").append(Markup.markdown(title)).append("\n\n");
@@ -77,18 +77,18 @@ final class Report {
         return css.append("svg .cm { stroke: var(--muted); } svg .fm { fill: var(--muted); }\n").toString();
     }
 
-    Report section(String heading) {
+    public Report section(String heading) {
         html.append("<h2>").append(Markup.html(heading)).append("</h2>\n");
         markdown.append("## ").append(Markup.markdown(heading)).append("\n\n");
         return this;
     }
 
-    Report paragraph(String text) {
+    public Report paragraph(String text) {
         return paragraph("<p>", text);
     }
 
     /** What a reader should take away. */
-    Report key(String text) {
+    public Report key(String text) {
         return paragraph("<p class=\"key\">", text);
     }
 
@@ -98,7 +98,7 @@ final class Report {
         return this;
     }
 
-    Report bullets(List<String> items) {
+    public Report bullets(List<String> items) {
         html.append("<ul>\n");
         for (String item : items) {
             html.append("<li>").append(Markup.typeset(item)).append("</li>\n");
@@ -109,7 +109,7 @@ final class Report {
         return this;
     }
 
-    Report table(Table table) {
+    public Report table(Table table) {
         html.append(table.html());
         markdown.append(table.markdown());
         return data(table);
@@ -121,7 +121,7 @@ final class Report {
      * @param numbers every number plotted; may be a table of the report as well
      * @param wide whether a chart needs more than a third of the page
      */
-    Report figure(String caption, Table numbers, boolean wide, List<String> charts) {
+    public Report figure(String caption, Table numbers, boolean wide, List<String> charts) {
         html.append("<figure><figcaption>").append(Markup.typeset(caption)).append(" <span class=\"file\">tables/")
                 .append(numbers.name()).append(".csv</span></figcaption>\n<div class=\"panels")
                 .append(wide ? " wide" : "").append("\">\n");
@@ -141,7 +141,7 @@ final class Report {
     }
 
     /** The page. */
-    String html() {
+    public String html() {
         return "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta"
                 + " charset=\"utf-8\"/>\n"
                 + "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>"
@@ -149,12 +149,12 @@ final class Report {
                 + "</main>\n</body>\n</html>\n";
     }
 
-    String markdown() {
+    public String markdown() {
         return markdown.toString();
     }
 
     /** File names and contents of the tables. */
-    Map<String, String> tables() {
+    public Map<String, String> tables() {
         return tables;
     }
 
@@ -162,7 +162,7 @@ final class Report {
      * Writes {@code report.html}, {@code report.md} and {@code tables/*.csv}, each complete or not at all; replaces those of an earlier
      * report.
      */
-    void write(Path folder) throws IOException {
+    public void write(Path folder) throws IOException {
         Files.createDirectories(folder.resolve("tables"));
         for (Map.Entry<String, String> table : tables.entrySet()) {
             write(folder.resolve("tables").resolve(table.getKey()), table.getValue());

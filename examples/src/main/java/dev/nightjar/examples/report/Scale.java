@@ -14,21 +14,21 @@ import java.util.stream.DoubleStream;
  * @param high value at its end
  * @param ticks marked values
  */
-record Scale(String label, double low, double high, List<Tick> ticks) {
+public record Scale(String label, double low, double high, List<Tick> ticks) {
     private static final int TICKS = 5;
     private static final double MARGIN = 0.04;
     private static final double SLACK = 1e-9;
 
     /** A marked value. */
-    record Tick(double value, String text) {
+    public record Tick(double value, String text) {
     }
 
-    Scale {
+    public Scale {
         ticks = List.copyOf(ticks);
     }
 
     /** Round ticks over all finite values and a little more. */
-    static Scale around(String label, DoubleStream values) {
+    public static Scale around(String label, DoubleStream values) {
         double[] finite = values.filter(Double::isFinite).toArray();
         double low = DoubleStream.of(finite).min().orElse(0);
         double high = DoubleStream.of(finite).max().orElse(1);
@@ -37,7 +37,7 @@ record Scale(String label, double low, double high, List<Tick> ticks) {
     }
 
     /** Round ticks between two values. */
-    static Scale between(String label, double low, double high) {
+    public static Scale between(String label, double low, double high) {
         double rough = (high - low) / TICKS;
         int exponent = (int) Math.floor(StrictMath.log10(rough));
         double power = StrictMath.pow(10, exponent);
@@ -53,7 +53,7 @@ record Scale(String label, double low, double high, List<Tick> ticks) {
     }
 
     /** A decimal logarithm between two values of its own, with ticks at 1, 2 and 5 times powers of ten. */
-    static Scale logarithm(String label, double low, double high) {
+    public static Scale logarithm(String label, double low, double high) {
         List<Tick> ticks = new ArrayList<>();
         for (int exponent = (int) Math.floor(low); exponent <= high; exponent++) {
             for (int factor : new int[]{1, 2, 5}) {
@@ -68,7 +68,7 @@ record Scale(String label, double low, double high, List<Tick> ticks) {
     }
 
     /** Ticks at the values themselves, with a little room beside the outer ones. */
-    static Scale at(String label, List<Tick> ticks) {
+    public static Scale at(String label, List<Tick> ticks) {
         double low = ticks.getFirst().value();
         double high = ticks.getLast().value();
         double margin = (high - low) * MARGIN;
@@ -76,7 +76,7 @@ record Scale(String label, double low, double high, List<Tick> ticks) {
     }
 
     /** Names at 0, 1, 2 and so on, the first at the axis's end: for the y axis, at the top. */
-    static Scale names(List<String> names) {
+    public static Scale names(List<String> names) {
         List<Tick> ticks = new ArrayList<>();
         for (int i = 0; i < names.size(); i++) {
             ticks.add(new Tick(i, names.get(i)));
@@ -85,13 +85,13 @@ record Scale(String label, double low, double high, List<Tick> ticks) {
     }
 
     /** Names at 0, 1, 2 and so on, the first at the axis's begin: at the left or the bottom. */
-    static Scale categories(String label, List<String> names) {
+    public static Scale categories(String label, List<String> names) {
         Scale reversed = names(names);
         return new Scale(label, -0.5, names.size() - 0.5, reversed.ticks);
     }
 
     /** Where on the axis a value lies: 0 at its begin, 1 at its end. */
-    double position(double value) {
+    public double position(double value) {
         return (value - low) / (high - low);
     }
 }

@@ -7,7 +7,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /** A table of texts and numbers, written for readers (HTML, Markdown) and for programs (CSV, RFC 4180). */
-final class Table {
+public final class Table {
     /**
      * A column.
      *
@@ -15,12 +15,12 @@ final class Table {
      * @param label its heading, with the unit
      * @param format of its numbers for readers; null for texts
      */
-    record Column(String id, String label, DoubleFunction<String> format) {
-        static Column text(String id, String label) {
+    public record Column(String id, String label, DoubleFunction<String> format) {
+        public static Column text(String id, String label) {
             return new Column(id, label, null);
         }
 
-        boolean numeric() {
+        public boolean numeric() {
             return format != null;
         }
     }
@@ -34,18 +34,18 @@ final class Table {
      * @param name of its CSV file, without ending
      * @param caption plain text
      */
-    Table(String name, String caption, Column... columns) {
+    public Table(String name, String caption, Column... columns) {
         this.name = name;
         this.caption = caption;
         this.columns = List.of(columns);
     }
 
-    String name() {
+    public String name() {
         return name;
     }
 
     /** Adds a row: a number ({@link Number}) for each column of numbers, a {@link String} for the others. */
-    Table row(Object... cells) {
+    public Table row(Object... cells) {
         if (cells.length != columns.size()) {
             throw new IllegalArgumentException(name + ": " + cells.length + " cells, expected " + columns.size());
         }
@@ -58,7 +58,7 @@ final class Table {
         return this;
     }
 
-    String csv() {
+    public String csv() {
         StringBuilder csv = new StringBuilder();
         appendLine(csv, columns.stream().map(Column::id).toList());
         for (List<Object> row : rows) {
@@ -78,7 +78,7 @@ final class Table {
         return plain ? cell : '"' + cell.replace("\"", "\"\"") + '"';
     }
 
-    String markdown() {
+    public String markdown() {
         StringBuilder text = new StringBuilder(Markup.markdown(caption)).append(" (`tables/").append(name)
                 .append(".csv`)\n\n");
         text.append(columns.stream().map(c -> Markup.markdown(c.label()))
@@ -91,7 +91,7 @@ final class Table {
         return text.append('\n').toString();
     }
 
-    String html() {
+    public String html() {
         StringBuilder html = new StringBuilder("<figure class=\"table\"><figcaption>").append(Markup.typeset(caption))
                 .append(" <span class=\"file\">tables/").append(name)
                 .append(".csv</span></figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\""
