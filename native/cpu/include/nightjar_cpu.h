@@ -25,10 +25,17 @@ extern "C" {
 #endif
 
 /* Raised whenever this file changes in a way that a caller would notice. */
-#define NJ_CPU_ABI 1
+#define NJ_CPU_ABI 2
 
 /* Instruction sets, in ascending order. On aarch64 only the baseline exists (NEON, which every such processor has). */
-enum { NJ_ISA_BASELINE = 0, NJ_ISA_AVX2 = 1, NJ_ISA_AVX512 = 2, NJ_ISA_COUNT = 3 };
+enum {
+    NJ_ISA_BASELINE = 0,
+    NJ_ISA_AVX2 = 1,
+    NJ_ISA_AVX512 = 2,
+    NJ_ISA_AVX512_VNNI = 3,
+    NJ_ISA_AVX512_BF16 = 4,
+    NJ_ISA_COUNT = 5
+};
 
 enum { NJ_ACTIVATION_NONE = 0, NJ_ACTIVATION_GELU = 1, NJ_ACTIVATION_RELU = 2 };
 
@@ -105,6 +112,60 @@ typedef struct nj_kernels {
     void (*philox)(uint64_t seed, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, int32_t count, uint32_t* words);
 } nj_kernels;
 
+enum { NJ_FLOAT32 = 0, NJ_BFLOAT16 = 1, NJ_INT8 = 2 };
+
+/* A row of int8s: what they are multiples of, and their sum. */
+typedef struct nj_row {
+    float scale;
+    int32_t sum;
+} nj_row;
+
+/*
+ * Inference with weights in bfloat16 or int8. What passes from one operation to the next is bfloat16, sums, softmax and normalisation
+ * are float32. The rows of a product's left factor come in blocks, whose number row_blocks() tells; a row's result depends neither
+ * on the blocks nor on other rows. int8 rows are q scale with q in [-127, 127] and the row's largest magnitude at 127; NaN or infinity
+ * in a row make its products NaN. Parameters (embeddings, biases, gains and offsets) are float32 or bfloat16, as parameter_type says.
+ */
+typedef struct nj_low_precision {
+    /* Bytes of a packed weight (n, k). */
+    int64_t (*packed_weight_size)(int32_t type, int32_t n, int32_t k);
+
+    /* Packs a weight (n, k) of NJ_BFLOAT16 or NJ_INT8. */
+    void (*pack_weight)(int32_t type, int32_t n, int32_t k, const void* matrix, void* packed);
+
+    /* Blocks of so many rows. */
+    int32_t (*row_blocks)(int32_t rows);
+
+    /* Blocks [begin, end) of x (rows, k): for NJ_INT8 quantised row by row with `stats` (rows) and k bytes of scratch, for NJ_BFLOAT16
+       as they are. `packed` has rows * ceil(k * size of the type / 4) dwords. */
+    void (*pack_rows)(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const uint16_t* x, int8_t* scratch,
+                      nj_row* stats, int32_t* packed);
+
+    /* Blocks [first_block, last_block) and columns [begin, end) of out (rows, n) = activation(left weight' + bias), begin a multiple of
+       32. left and stats are of pack_rows, scales (n) are the weight's; both are read for NJ_INT8 only. out is NJ_FLOAT32 or
+       NJ_BFLOAT16. */
+    void (*linear)(int32_t type, int32_t first_block, int32_t last_block, int32_t begin, int32_t end, int32_t rows, int32_t n,
+                   int32_t k, const int32_t* left, const nj_row* stats, const void* weight, const float* scales,
+                   int32_t parameter_type, const void* bias, int32_t activation, int32_t out_type, void* out);
+
+    /* Rows [begin, end): out = layerNorm(words[ids[t]] + places[positions[t]]). */
+    void (*embedding)(int32_t parameter_type, int32_t begin, int32_t end, int32_t dim, const int32_t* ids,
+                      const int32_t* positions, const void* words, const void* places, const void* gamma, const void* beta,
+                      float epsilon, uint16_t* out);
+
+    /* Rows [begin, end): out = layerNorm(x + residual); out may be residual. */
+    void (*residual_layer_norm)(int32_t parameter_type, int32_t begin, int32_t end, int32_t dim, const float* x,
+                                const uint16_t* residual, const void* gamma, const void* beta, float epsilon, uint16_t* out);
+
+    /* Bytes of scratch that one call of attention needs. */
+    int64_t (*attention_scratch)(int32_t max_length, int32_t head_dim);
+
+    /* Self-attention of the pairs [begin, end), pair = sequence * heads + head. qkv (T, 3 D), out (T, D); with first_only out has a row
+       for each sequence, that of its first token. */
+    void (*attention)(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, int32_t first_only, const int32_t* cu_seqlens,
+                      const uint16_t* qkv, uint16_t* out, void* scratch);
+} nj_low_precision;
+
 /* NJ_CPU_ABI of the library. */
 NJ_EXPORT int32_t nj_cpu_abi(void);
 
@@ -113,6 +174,10 @@ NJ_EXPORT int32_t nj_best_isa(void);
 
 /* The kernels of an instruction set, or null where it is unknown or this processor lacks it. Valid for the life of the process. */
 NJ_EXPORT const nj_kernels* nj_kernels_for(int32_t isa);
+
+/* The low-precision operations of an instruction set, or null where it has none or this processor lacks it. NJ_ISA_AVX512_VNNI has
+   int8, and bfloat16 at less than float32's speed; NJ_ISA_AVX512_BF16 has both at full speed. */
+NJ_EXPORT const nj_low_precision* nj_low_precision_for(int32_t isa);
 
 #ifdef __cplusplus
 }

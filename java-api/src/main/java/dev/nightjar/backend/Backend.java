@@ -31,13 +31,27 @@ public interface Backend extends AutoCloseable {
      */
     Weight prepare(Tensor matrix, boolean constant);
 
+    /**
+     * A matrix [N, K] that never changes, as the right-hand side of products of operations in a type, which need not be that of the
+     * matrix: it is rounded or, for int8, quantised row by row.
+     *
+     * @throws UnavailableException if {@code type} is not one of {@link #inferenceTypes}
+     */
+    default Weight prepareForInference(Tensor matrix, DType type) {
+        requireInferenceType(type);
+        return prepare(matrix, true);
+    }
+
     /** Copies host memory into a tensor of the same size in bytes; done when it returns. */
     void upload(MemorySegment source, Tensor destination);
 
     /** Copies a tensor into host memory of the same size in bytes; done when it returns. */
     void download(Tensor source, MemorySegment destination);
 
-    /** What weights and activations of inference can be on this device, float32 among them. */
+    /**
+     * What inference can compute in on this device, float32 among them. Weights and activations are of the type, except for
+     * int8: there the encoder's weights are int8 and the heads' and all activations bfloat16.
+     */
     default List<DType> inferenceTypes() {
         return List.of(DType.F32);
     }
@@ -100,7 +114,7 @@ public interface Backend extends AutoCloseable {
      * Operations of inference for one caller at a time.
      *
      * @param threads threads that one operation may use, at least 1; results do not depend on it
-     * @param type of weights and activations
+     * @param type in which it computes
      * @throws UnavailableException if {@code type} is not one of {@link #inferenceTypes}
      */
     default InferenceOps newInferenceOps(int threads, DType type) {

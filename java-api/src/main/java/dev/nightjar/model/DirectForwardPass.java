@@ -27,11 +27,11 @@ final class DirectForwardPass extends ForwardPass {
         this.ops = ops;
         Workspace plan = Workspace.planning();
         new PackedBatch(plan, tokenCapacity, sequenceCapacity);
-        Activations.forInference(plan, model.config(), tokenCapacity, sequenceCapacity, model.type());
+        Activations.forInference(plan, model.config(), tokenCapacity, sequenceCapacity, model.activationType());
         workspace = Workspace.allocate(backend::allocate, plan.used());
         batch = new PackedBatch(workspace, tokenCapacity, sequenceCapacity);
         activations = Activations.forInference(workspace, model.config(), tokenCapacity, sequenceCapacity,
-                model.type());
+                model.activationType());
         probabilities = hostCopy(activations.probabilities());
         scores = hostCopy(activations.scores());
     }

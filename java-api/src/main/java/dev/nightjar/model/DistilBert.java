@@ -30,6 +30,7 @@ public final class DistilBert implements AutoCloseable {
     private final DistilBertConfig config;
     private final Parameters parameters;
     private final boolean constant;
+    private final DType type;
     private final List<Weight> prepared = new ArrayList<>();
     private final Tensor words;
     private final Tensor positions;
@@ -41,39 +42,61 @@ public final class DistilBert implements AutoCloseable {
     private final Heads heads;
 
     /**
+     * A model that computes in the parameters' type.
+     *
      * @param constant whether the parameters never change from here on, so that the backend may keep copies in a better
-     *         layout
+     *        layout
      */
     public DistilBert(DistilBertConfig config, Parameters parameters, boolean constant) {
+        this(config, parameters, constant, parameters.type());
+    }
+
+    /**
+     * A model for predictions alone, whose parameters never change.
+     *
+     * @param type in which it computes: that of the parameters, or int8 with parameters in float32
+     */
+    public DistilBert(DistilBertConfig config, Parameters parameters, DType type) {
+        this(config, parameters, true, type);
+    }
+
+    private DistilBert(DistilBertConfig config, Parameters parameters, boolean constant, DType type) {
         this.config = config;
         this.parameters = parameters;
         this.constant = constant;
+        this.type = type;
         words = parameters.get("distilbert.embeddings.word_embeddings.weight");
         positions = parameters.get("distilbert.embeddings.position_embeddings.weight");
         embeddingNorm = parameters.norm("distilbert.embeddings.LayerNorm");
         for (int i = 0; i < config.layers(); i++) {
             blocks.add(block("distilbert.transformer.layer." + i + "."));
         }
-        preClassifier = linear("pre_classifier");
-        classifier = config.classes() == 0 ? null : linear("classifier");
-        regressor = config.scores() == 0 ? null : linear("regressor");
+        preClassifier = head("pre_classifier");
+        classifier = config.classes() == 0 ? null : head("classifier");
+        regressor = config.scores() == 0 ? null : head("regressor");
         heads = new Heads(preClassifier, classifier, regressor);
     }
 
     private Block block(String layer) {
-        Linear qkv = new Linear(prepare(parameters.packedQkvWeight(layer + "attention.")),
+        Linear qkv = new Linear(prepare(parameters.packedQkvWeight(layer + "attention."), type),
                 parameters.packedQkvBias(layer + "attention."));
-        return new Block(qkv, linear(layer + "attention.out_lin"), parameters.norm(layer + "sa_layer_norm"),
-                linear(layer + "ffn.lin1"),
-                linear(layer + "ffn.lin2"), parameters.norm(layer + "output_layer_norm"));
+        return new Block(qkv, linear(layer + "attention.out_lin", type), parameters.norm(layer + "sa_layer_norm"),
+                linear(layer + "ffn.lin1", type), linear(layer + "ffn.lin2", type),
+                parameters.norm(layer + "output_layer_norm"));
     }
 
-    private Linear linear(String name) {
-        return new Linear(prepare(parameters.get(name + ".weight")), parameters.get(name + ".bias"));
+    /** The heads are a small part of the work, and the last to round. */
+    private Linear head(String name) {
+        return linear(name, activationType());
     }
 
-    private Weight prepare(Tensor matrix) {
-        Weight weight = parameters.backend().prepare(matrix, constant);
+    private Linear linear(String name, DType weightType) {
+        return new Linear(prepare(parameters.get(name + ".weight"), weightType), parameters.get(name + ".bias"));
+    }
+
+    private Weight prepare(Tensor matrix, DType weightType) {
+        Backend backend = parameters.backend();
+        Weight weight = constant ? backend.prepareForInference(matrix, weightType) : backend.prepare(matrix, false);
         prepared.add(weight);
         return weight;
     }
@@ -82,9 +105,14 @@ public final class DistilBert implements AutoCloseable {
         return config;
     }
 
-    /** Of the parameters, and of the activations of inference. */
+    /** In which inference computes; see {@link Backend#inferenceTypes}. */
     public DType type() {
-        return parameters.type();
+        return type;
+    }
+
+    /** Of the activations of inference. */
+    public DType activationType() {
+        return type == DType.I8 ? DType.BF16 : type;
     }
 
     public Backend backend() {

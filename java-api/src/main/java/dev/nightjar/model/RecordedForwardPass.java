@@ -60,7 +60,7 @@ final class RecordedForwardPass extends ForwardPass {
 
     private Activations plan(Workspace from) {
         new PackedBatch(from, tokenCapacity, sequenceCapacity);
-        return Activations.forInference(from, model.config(), tokenCapacity, sequenceCapacity, model.type());
+        return Activations.forInference(from, model.config(), tokenCapacity, sequenceCapacity, model.activationType());
     }
 
     /** All sizes share the memory at the start of the workspace. */

@@ -26,12 +26,12 @@ public record NetworkOutputs(float[] embeddings, float[] logits, float[] probabi
         int length = sequences.stream().mapToInt(ids -> ids.length).sum();
         Workspace plan = Workspace.planning();
         new PackedBatch(plan, length, sequences.size());
-        Activations.forInference(plan, model.config(), length, sequences.size(), model.type());
+        Activations.forInference(plan, model.config(), length, sequences.size(), model.activationType());
         try (TokenBatch tokens = new TokenBatch(length, sequences.size());
                 Workspace workspace = Workspace.allocate(model.backend()::allocate, plan.used())) {
             PackedBatch batch = new PackedBatch(workspace, length, sequences.size());
             Activations activations = Activations.forInference(workspace, model.config(), length, sequences.size(),
-                    model.type());
+                    model.activationType());
             sequences.forEach(ids -> tokens.add(ids, 0));
             batch.load(model.backend(), tokens);
             model.predict(ops, batch, activations);

@@ -2,30 +2,40 @@ package dev.nightjar.backend.cpu;
 
 import dev.nightjar.UnavailableException;
 import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.backend.reference.ReferenceBackend;
+import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.HostBuffer;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
- * Host memory and the processor's vector units: matrix products by oneDNN, everything else by the native library of Nightjar, and plain
- * Java in place of whichever the class path does not have for this machine; {@link #details} says which and why.
+ * Host memory and the processor's vector units. In float32, matrix products are oneDNN's and everything else is done by Nightjar's
+ * native library, with plain Java in place of whichever the class path does not have for this machine; {@link #details} says which and
+ * why. In bfloat16 and int8 everything is the native library's.
  */
 public final class CpuBackend implements Backend {
     /** Who computes everything but matrix products; {@code AUTO} is the best instruction set of this processor, else {@code JAVA}. */
     public enum Kernels {
-        AUTO, JAVA, BASELINE, AVX2, AVX512
+        AUTO, JAVA, BASELINE, AVX2, AVX512, AVX512_VNNI, AVX512_BF16
     }
 
     /** Who computes matrix products; {@code AUTO} is {@code ONEDNN}, else {@code JAVA}. */
     public enum Products {
         AUTO, JAVA, ONEDNN
     }
+
+    /** Instructions without which a type would be slower than float32. */
+    private static final Map<DType, NativeKernels.Isa> REQUIRED = new EnumMap<>(
+            Map.of(DType.BF16, NativeKernels.Isa.AVX512_BF16, DType.I8, NativeKernels.Isa.AVX512_VNNI));
 
     private final NativeKernels kernels;
     private final Gemm gemm;
@@ -87,6 +97,47 @@ public final class CpuBackend implements Backend {
     @Override
     public Map<String, String> details() {
         return Collections.unmodifiableMap(details);
+    }
+
+    @Override
+    public List<DType> inferenceTypes() {
+        List<DType> types = new ArrayList<>(List.of(DType.F32));
+        for (DType type : REQUIRED.keySet()) {
+            if (offers(type)) {
+                types.add(type);
+            }
+        }
+        return types;
+    }
+
+    private boolean offers(DType type) {
+        return kernels != null && kernels.lowPrecision() != null && REQUIRED.containsKey(type)
+                && kernels.isa().compareTo(REQUIRED.get(type)) >= 0;
+    }
+
+    @Override
+    public void requireInferenceType(DType type) {
+        try {
+            Backend.super.requireInferenceType(type);
+        } catch (UnavailableException e) {
+            if (!REQUIRED.containsKey(type)) {
+                throw e;
+            }
+            throw new UnavailableException(e.getMessage() + ": " + type.fullName() + " needs native kernels for "
+                    + REQUIRED.get(type) + ", and there are " + details.get("kernels"), e);
+        }
+    }
+
+    @Override
+    public Weight prepareForInference(Tensor matrix, DType type) {
+        requireInferenceType(type);
+        return type == DType.F32 ? prepare(matrix, true) : new PackedWeight(kernels.lowPrecision(), matrix, type);
+    }
+
+    @Override
+    public InferenceOps newInferenceOps(int threads, DType type) {
+        requireInferenceType(type);
+        return type == DType.F32 ? newOps(threads) : new LowPrecisionOps(threads, kernels.lowPrecision());
     }
 
     @Override

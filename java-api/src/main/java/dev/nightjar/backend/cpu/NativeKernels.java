@@ -14,7 +14,6 @@ import dev.nightjar.ffi.Downcalls;
 import dev.nightjar.ffi.NativeLibrary;
 import dev.nightjar.model.DistilBertConfig;
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
@@ -27,12 +26,18 @@ import java.util.Locale;
 final class NativeKernels implements LinearKernels {
     /** Instruction sets, {@code NJ_ISA_*}. */
     enum Isa {
-        BASELINE(0), AVX2(1), AVX512(2);
+        BASELINE(0), AVX2(1), AVX512(2), AVX512_VNNI(3), AVX512_BF16(4);
 
         private final int code;
 
         Isa(int code) {
             this.code = code;
+        }
+
+        /** As in {@code avx512_bf16}. */
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
         }
 
         private static Isa of(int code) {
@@ -46,7 +51,8 @@ final class NativeKernels implements LinearKernels {
     }
 
     /** {@code NJ_CPU_ABI} of the header this class was written against. */
-    private static final int ABI = 1;
+    private static final int ABI = 2;
+    private static final int ENTRIES = 16;
     private static final String FOLDER = "dev/nightjar/native/" + NativeLibrary.platform();
     private static final String LIBRARY = "libnightjar_cpu.so";
     private static final MemoryLayout P = JAVA_LONG;
@@ -55,6 +61,7 @@ final class NativeKernels implements LinearKernels {
     private static final MemoryLayout F = JAVA_FLOAT;
 
     private final Isa isa;
+    private final LowPrecisionKernels lowPrecision;
     private final MethodHandle embedding;
     private final MethodHandle scatterAdd;
     private final MethodHandle residualLayerNorm;
@@ -72,9 +79,12 @@ final class NativeKernels implements LinearKernels {
     private final MethodHandle adamW;
     private final MethodHandle philox;
 
-    private NativeKernels(Isa isa, MemorySegment table) {
+    private NativeKernels(Isa isa, MemorySegment table, MemorySegment lowPrecisionTable) {
         this.isa = isa;
-        Table entries = new Table(table);
+        this.lowPrecision = lowPrecisionTable.equals(MemorySegment.NULL)
+                ? null
+                : new LowPrecisionKernels(lowPrecisionTable);
+        FunctionTable entries = new FunctionTable(table, ENTRIES);
         embedding = entries.next(null, I, I, I, P, P, P, P, P, P, P, P, F, I, F, L, I, P, P, P);
         scatterAdd = entries.next(null, I, I, I, I, P, I, P, P);
         residualLayerNorm = entries.next(null, I, I, I, P, P, P, P, P, P, P, F, I, F, L, I, P, P);
@@ -91,23 +101,6 @@ final class NativeKernels implements LinearKernels {
         axpby = entries.next(null, L, L, F, P, F, P);
         adamW = entries.next(null, L, L, F, F, F, F, F, F, F, P, P, P, P);
         philox = entries.next(null, L, I, I, I, I, I, P);
-    }
-
-    /** The function pointers of an {@code nj_kernels}, in order. */
-    private static final class Table {
-        private final MemorySegment pointers;
-        private long index;
-
-        Table(MemorySegment pointers) {
-            this.pointers = pointers.reinterpret(16 * ADDRESS.byteSize());
-        }
-
-        MethodHandle next(MemoryLayout result, MemoryLayout... arguments) {
-            FunctionDescriptor descriptor = result == null
-                    ? FunctionDescriptor.ofVoid(arguments)
-                    : FunctionDescriptor.of(result, arguments);
-            return Linker.nativeLinker().downcallHandle(pointers.getAtIndex(ADDRESS, index++), descriptor);
-        }
     }
 
     /** Whether the class path has the library for this machine. */
@@ -136,20 +129,26 @@ final class NativeKernels implements LinearKernels {
             int isa = wanted != null
                     ? wanted.code
                     : (int) library.downcall("nj_best_isa", noArguments).invokeExact();
-            MemorySegment table = (MemorySegment) library
-                    .downcall("nj_kernels_for", FunctionDescriptor.of(ADDRESS, JAVA_INT)).invokeExact(isa);
+            FunctionDescriptor tableOfIsa = FunctionDescriptor.of(ADDRESS, JAVA_INT);
+            MemorySegment table = (MemorySegment) library.downcall("nj_kernels_for", tableOfIsa).invokeExact(isa);
             if (table.equals(MemorySegment.NULL)) {
                 throw new UnavailableException("this processor has no " + wanted);
             }
-            return new NativeKernels(Isa.of(isa), table);
+            MemorySegment lowPrecision = (MemorySegment) library.downcall("nj_low_precision_for", tableOfIsa)
+                    .invokeExact(isa);
+            return new NativeKernels(Isa.of(isa), table, lowPrecision);
         } catch (Throwable t) {
             throw Downcalls.failure(resource(), t);
         }
     }
 
-    /** As in {@code avx512}. */
-    String isa() {
-        return isa.name().toLowerCase(Locale.ROOT);
+    Isa isa() {
+        return isa;
+    }
+
+    /** Those for inference in bfloat16 and int8; null where the instruction set has none. */
+    LowPrecisionKernels lowPrecision() {
+        return lowPrecision;
     }
 
     private static int threshold(Dropout dropout) {
@@ -157,7 +156,7 @@ final class NativeKernels implements LinearKernels {
     }
 
     /** {@code NJ_ACTIVATION_*}. */
-    private static int code(Activation activation) {
+    static int code(Activation activation) {
         return switch (activation) {
             case NONE -> 0;
             case GELU -> 1;

@@ -1,0 +1,285 @@
+package dev.nightjar.backend.cpu;
+
+import dev.nightjar.backend.Activation;
+import dev.nightjar.backend.Heads;
+import dev.nightjar.backend.InferenceOps;
+import dev.nightjar.backend.LayerNorm;
+import dev.nightjar.backend.Linear;
+import dev.nightjar.backend.PackedBatch;
+import dev.nightjar.backend.Shapes;
+import dev.nightjar.backend.Weight;
+import dev.nightjar.backend.reference.ReferenceOps;
+import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Inference with {@linkplain PackedWeight packed weights} of bfloat16 and int8; what passes between operations is bfloat16. Operations
+ * keep their arguments in objects made once, so that a prediction allocates nothing.
+ */
+final class LowPrecisionOps implements InferenceOps {
+    /** Rows of one chunk of a row-wise operation. */
+    private static final int ROWS = 64;
+    /** Blocks of rows that are packed in one chunk. */
+    private static final int PACK_BLOCKS = 4;
+    /** Blocks of rows of a product's tile: 126 rows of a feed-forward layer's 3,072 int8 columns stay in the second-level cache. */
+    private static final int TILE_BLOCKS = 9;
+    /** Columns of a product's tile. */
+    private static final int TILE_COLUMNS = 4 * LowPrecisionKernels.PANEL;
+    /** Pairs of sequence and head in one chunk of attention. */
+    private static final int PAIRS = 2;
+
+    private final LowPrecisionKernels kernels;
+    private final IntraOp threads;
+    private final ReferenceOps small = new ReferenceOps();
+    private final ScratchMemory packedRows = new ScratchMemory();
+    private final ScratchMemory rowStats = new ScratchMemory();
+    private final ScratchMemory quantisedRows = new ScratchMemory();
+    private final ScratchMemory sums = new ScratchMemory();
+    private final ScratchMemory attentionScratch = new ScratchMemory();
+    private final Embedding embedding = new Embedding();
+    private final PackRows packRows = new PackRows();
+    private final Product product = new Product();
+    private final Attention attention = new Attention();
+    private final ResidualLayerNorm residualLayerNorm = new ResidualLayerNorm();
+
+    LowPrecisionOps(int threads, LowPrecisionKernels kernels) {
+        this.kernels = kernels;
+        this.threads = new IntraOp(threads);
+    }
+
+    private static void bf16(String name, Tensor tensor, int rows, int cols) {
+        Shapes.matrix(name, tensor, DType.BF16, rows, cols);
+    }
+
+    private static void norm(LayerNorm norm, DType type, int dim) {
+        Shapes.matrix("norm.weight", norm.weight(), type, 1, dim);
+        Shapes.matrix("norm.bias", norm.bias(), type, 1, dim);
+    }
+
+    // ---- embeddings
+
+    private final class Embedding implements IntraOp.Task {
+        private PackedBatch batch;
+        private Tensor words;
+        private Tensor positions;
+        private LayerNorm norm;
+        private Tensor out;
+
+        @Override
+        public void run(int chunk, int worker) {
+            kernels.embedding(chunk * ROWS, Math.min(batch.tokens(), (chunk + 1) * ROWS), batch, words, positions, norm,
+                    out);
+        }
+    }
+
+    @Override
+    public void embedding(PackedBatch batch, Tensor words, Tensor positions, LayerNorm norm, Tensor out) {
+        int dim = out.cols();
+        DType type = words.dtype();
+        Shapes.matrix("words", words, type, 1, dim);
+        Shapes.matrix("positions", positions, type, batch.maxLength(), dim);
+        norm(norm, type, dim);
+        bf16("out", out, batch.tokens(), dim);
+        Shapes.rows("token id", batch.ids(), batch.tokens(), words);
+        embedding.batch = batch;
+        embedding.words = words;
+        embedding.positions = positions;
+        embedding.norm = norm;
+        embedding.out = out;
+        threads.run(Math.ceilDiv(batch.tokens(), ROWS), embedding);
+    }
+
+    // ---- linear maps
+
+    /** Brings the left factor into the order, and the type, in which it is multiplied. */
+    private final class PackRows implements IntraOp.Task {
+        private DType type;
+        private int blocks;
+        private int rows;
+        private int cols;
+        private long x;
+        private long scratch;
+        private long stats;
+        private long packed;
+
+        @Override
+        public void run(int chunk, int worker) {
+            kernels.packRows(type, chunk * PACK_BLOCKS, Math.min(blocks, (chunk + 1) * PACK_BLOCKS), rows, cols, x,
+                    scratch + (long) worker * cols, stats, packed);
+        }
+    }
+
+    private final class Product implements IntraOp.Task {
+        private int rows;
+        private int blocks;
+        private int tileBlocks;
+        private int columnTiles;
+        private PackedWeight weight;
+        private Tensor bias;
+        private Activation activation;
+        private DType outType;
+        private long out;
+
+        @Override
+        public void run(int chunk, int worker) {
+            int block = chunk / columnTiles * tileBlocks;
+            int column = chunk % columnTiles * TILE_COLUMNS;
+            kernels.linear(block, Math.min(blocks, block + tileBlocks), column,
+                    Math.min(weight.rows(), column + TILE_COLUMNS), rows, weight, packRows.packed, packRows.stats,
+                    bias.dtype(), bias.address(), activation, outType, out);
+        }
+    }
+
+    /** out = activation(layer(x)) for the first {@code rows} rows. */
+    private void multiply(int rows, Tensor x, Linear layer, Activation activation, DType outType, long out) {
+        PackedWeight weight = packed(layer.weight());
+        int k = weight.cols();
+        bf16("x", x, rows, k);
+        Shapes.matrix("bias", layer.bias(), layer.bias().dtype(), 1, weight.rows());
+        packRows.type = weight.type();
+        packRows.blocks = kernels.rowBlocks(rows);
+        packRows.rows = rows;
+        packRows.cols = k;
+        packRows.x = x.address();
+        packRows.scratch = quantisedRows.bytes((long) threads.threads() * k);
+        packRows.stats = rowStats.bytes((long) rows * LowPrecisionKernels.ROW_STATS_BYTES);
+        packRows.packed = packedRows.bytes(rows * Math.ceilDiv((long) k * weight.type().bytes(), 4) * 4);
+        threads.run(Math.ceilDiv(packRows.blocks, PACK_BLOCKS), packRows);
+        product.rows = rows;
+        product.blocks = packRows.blocks;
+        // Tiles of nearly equal height.
+        product.tileBlocks = Math.ceilDiv(product.blocks, Math.ceilDiv(product.blocks, TILE_BLOCKS));
+        product.columnTiles = Math.ceilDiv(weight.rows(), TILE_COLUMNS);
+        product.weight = weight;
+        product.bias = layer.bias();
+        product.activation = activation;
+        product.outType = outType;
+        product.out = out;
+        threads.run(Math.ceilDiv(product.blocks, product.tileBlocks) * product.columnTiles, product);
+    }
+
+    private static PackedWeight packed(Weight weight) {
+        if (weight instanceof PackedWeight packed) {
+            return packed;
+        }
+        throw new IllegalArgumentException("weight " + weight.tensor() + " was not prepared for low precision");
+    }
+
+    @Override
+    public void linear(PackedBatch batch, Tensor x, Linear layer, Activation activation, Tensor out) {
+        bf16("out", out, batch.tokens(), layer.weight().tensor().rows());
+        multiply(batch.tokens(), x, layer, activation, DType.BF16, out.address());
+    }
+
+    private final class ResidualLayerNorm implements IntraOp.Task {
+        private int rows;
+        private long x;
+        private Tensor residual;
+        private LayerNorm norm;
+        private Tensor out;
+
+        @Override
+        public void run(int chunk, int worker) {
+            kernels.residualLayerNorm(chunk * ROWS, Math.min(rows, (chunk + 1) * ROWS), x, residual, norm, out);
+        }
+    }
+
+    @Override
+    public void linearResidualLayerNorm(PackedBatch batch, Tensor x, Linear layer, Tensor residual, LayerNorm norm,
+            Tensor sum, Tensor out) {
+        int rows = batch.tokens();
+        int dim = layer.weight().tensor().rows();
+        bf16("residual", residual, rows, dim);
+        norm(norm, norm.weight().dtype(), dim);
+        bf16("out", out, rows, dim);
+        // Not in the tensor of the caller, whose 16 bits would round before the normalisation.
+        long sumAddress = sums.floats((long) rows * dim);
+        multiply(rows, x, layer, Activation.NONE, DType.F32, sumAddress);
+        residualLayerNorm.rows = rows;
+        residualLayerNorm.x = sumAddress;
+        residualLayerNorm.residual = residual;
+        residualLayerNorm.norm = norm;
+        residualLayerNorm.out = out;
+        threads.run(Math.ceilDiv(rows, ROWS), residualLayerNorm);
+    }
+
+    // ---- attention
+
+    private final class Attention implements IntraOp.Task {
+        private PackedBatch batch;
+        private int heads;
+        private int headDim;
+        private boolean firstOnly;
+        private long qkv;
+        private long out;
+        private long scratch;
+        private long scratchSize;
+
+        @Override
+        public void run(int chunk, int worker) {
+            int pairs = batch.sequences() * heads;
+            kernels.attention(chunk * PAIRS, Math.min(pairs, (chunk + 1) * PAIRS), heads, headDim, firstOnly, batch, qkv,
+                    out, scratch + scratchSize * worker);
+        }
+    }
+
+    @Override
+    public void attention(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+        int dim = out.cols();
+        if (heads < 1 || dim % heads != 0) {
+            throw new IllegalArgumentException(heads + " heads do not divide " + dim + " columns");
+        }
+        bf16("qkv", qkv, batch.tokens(), 3 * dim);
+        bf16("out", out, batch.tokens(), dim);
+        attention.batch = batch;
+        attention.heads = heads;
+        attention.headDim = dim / heads;
+        attention.firstOnly = false;
+        attention.qkv = qkv.address();
+        attention.out = out.address();
+        attention.scratchSize = kernels.attentionScratch(batch.maxLength(), dim / heads);
+        attention.scratch = attentionScratch.bytes(attention.scratchSize * threads.threads());
+        threads.run(Math.ceilDiv(batch.sequences() * heads, PAIRS), attention);
+    }
+
+    // ---- heads
+
+    @Override
+    public void heads(PackedBatch batch, Tensor hidden, Heads heads, Heads.Outputs outputs) {
+        int rows = batch.sequences();
+        int dim = hidden.cols();
+        bf16("hidden", hidden, batch.tokens(), dim);
+        bf16("first", outputs.first(), rows, dim);
+        bf16("pooled", outputs.pooled(), rows, heads.preClassifier().weight().tensor().rows());
+        for (int b = 0; b < rows; b++) {
+            MemorySegment.copy(hidden.segment(), ValueLayout.JAVA_SHORT, 2L * batch.cuSeqlens().getInt(b) * dim,
+                    outputs.first().segment(), ValueLayout.JAVA_SHORT, 2L * b * dim, dim);
+        }
+        multiply(rows, outputs.first(), heads.preClassifier(), Activation.RELU, DType.BF16, outputs.pooled().address());
+        if (heads.classifier() != null) {
+            task(rows, heads.classifier(), outputs.pooled(), "logits", outputs.logits());
+            Shapes.matrix("probabilities", outputs.probabilities(), rows, outputs.logits().cols());
+            small.softmax(rows, outputs.logits(), outputs.probabilities());
+        }
+        if (heads.regressor() != null) {
+            task(rows, heads.regressor(), outputs.pooled(), "scores", outputs.scores());
+        }
+    }
+
+    private void task(int rows, Linear head, Tensor pooled, String name, Tensor out) {
+        Shapes.matrix(name, out, rows, head.weight().tensor().rows());
+        multiply(rows, pooled, head, Activation.NONE, DType.F32, out.address());
+    }
+
+    @Override
+    public void close() {
+        threads.close();
+        packedRows.close();
+        rowStats.close();
+        quantisedRows.close();
+        sums.close();
+        attentionScratch.close();
+    }
+}

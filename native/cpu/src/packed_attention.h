@@ -1,0 +1,157 @@
+// Multi-head self-attention of bfloat16 over packed sequences, one (sequence, head) pair at a time. Keys and values become panels of
+// packed_product.h; a block of queries gets whole rows of scores, whose softmax is computed in float32 and divided by its sum at the
+// very end.
+#pragma once
+
+#include <cstdint>
+
+#include "bfloat16.h"
+#include "low_precision.h"
+#include "packed_product.h"
+#include "vector_math.h"
+
+namespace {
+
+constexpr int32_t panels(int32_t columns) { return (columns + kPanel - 1) / kPanel; }
+
+// Caller's scratch memory, part by part; every part is a multiple of a cache line.
+struct PairScratch {
+    int32_t* keys;      // panels(length) of (groups(head_dim), 32)
+    int32_t* values;    // panels(head_dim) of (groups(length), 32)
+    int32_t* queries;   // (groups(head_dim), 14)
+    int32_t* weights;   // (groups(length), 14)
+    Bf16* weight_row;   // length
+    float* scores;      // (14, 32 panels(length))
+    float* result;      // (14, 32 panels(head_dim))
+    char* end;
+
+    PairScratch(char* memory, int32_t length, int32_t head_dim) : end(memory) {
+        keys = take<int32_t>(int64_t{panels(length)} * kPanel * groups<Bfloat16>(head_dim));
+        values = take<int32_t>(int64_t{panels(head_dim)} * kPanel * groups<Bfloat16>(length));
+        queries = take<int32_t>(int64_t{groups<Bfloat16>(head_dim)} * kMaxBlock);
+        weights = take<int32_t>(int64_t{groups<Bfloat16>(length)} * kMaxBlock);
+        weight_row = take<Bf16>(length);
+        scores = take<float>(int64_t{kMaxBlock} * kPanel * panels(length));
+        result = take<float>(int64_t{kMaxBlock} * kPanel * panels(head_dim));
+    }
+
+    template <typename Element>
+    Element* take(int64_t count) {
+        char* const begin = end;
+        end += (count * static_cast<int64_t>(sizeof(Element)) + 63) / 64 * 64;
+        return reinterpret_cast<Element*>(begin);
+    }
+};
+
+int64_t attention_scratch(int32_t max_length, int32_t head_dim) {
+    char* const none = nullptr;
+    return PairScratch(none, max_length, head_dim).end - none;
+}
+
+// Rows of keys, ld apart, become columns.
+void pack_keys(int32_t length, int32_t head_dim, const Bf16* keys, int64_t ld, int32_t* packed) {
+    const int32_t depth = groups<Bfloat16>(head_dim);
+    for (int32_t j = 0; j < panels(length) * kPanel; j++) {
+        int32_t* const to = packed + int64_t{j / kPanel} * kPanel * depth + j % kPanel;
+        if (j < length) {
+            interleave_row(head_dim, depth, keys + j * ld, kPanel, to);
+        } else {
+            for (int32_t g = 0; g < depth; g++) {
+                to[g * kPanel] = 0;
+            }
+        }
+    }
+}
+
+// Neighbouring rows of values share dwords.
+void pack_values(int32_t length, int32_t head_dim, const Bf16* values, int64_t ld, int32_t* packed) {
+    for (int32_t panel = 0; panel < head_dim; panel += kPanel) {
+        const int32_t width = head_dim - panel < kPanel ? head_dim - panel : kPanel;
+        for (int32_t j = 0; j < length; j += 2, packed += kPanel) {
+            const Bf16* const even = values + j * ld + panel;
+            const bool last = j + 1 == length;
+            const Bf16* const odd = last ? even : even + ld;
+            const uint32_t mask = last ? 0 : 0xFFFF0000u;
+            for (int32_t c = 0; c < width; c++) {
+                packed[c] = static_cast<int32_t>(even[c] | (uint32_t{odd[c]} << 16 & mask));
+            }
+            for (int32_t c = width; c < kPanel; c++) {
+                packed[c] = 0;
+            }
+        }
+    }
+}
+
+// Writes exp(scale (score - max)) in bfloat16; returns the sum of what was written.
+inline float softmax_numerators(int32_t length, float scale, const float* __restrict scores, Bf16* __restrict weights) {
+    float max = -__builtin_inff();
+#pragma omp simd reduction(max : max)
+    for (int32_t j = 0; j < length; j++) {
+        max = scores[j] > max ? scores[j] : max;
+    }
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int32_t j = 0; j < length; j++) {
+        const Bf16 weight = to_bf16(exp_approx((scores[j] - max) * scale));
+        weights[j] = weight;
+        sum += to_float(weight);
+    }
+    return sum;
+}
+
+// One pair. `queries` of them are computed, the first ones; `out` is where the first one's result goes, out_ld apart.
+void attend(int32_t length, int32_t head_dim, int32_t queries, const Bf16* qkv, int64_t dim, Bf16* out, int64_t out_ld,
+            const PairScratch& s) {
+    const int64_t ld = 3 * dim;
+    const int32_t depth = groups<Bfloat16>(head_dim);
+    const int32_t weight_depth = groups<Bfloat16>(length);
+    const int64_t score_ld = int64_t{panels(length)} * kPanel;
+    const int64_t result_ld = int64_t{panels(head_dim)} * kPanel;
+    const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_dim));
+    pack_keys(length, head_dim, qkv + dim, ld, s.keys);
+    pack_values(length, head_dim, qkv + 2 * dim, ld, s.values);
+    const RowBlocks blocks(queries);
+    for (int32_t block = 0; block < blocks.count; block++) {
+        const int32_t first = blocks.begin(block);
+        const int32_t count = blocks.rows(block);
+        const auto multiply = Blocks<Bfloat16>::of(count);
+        for (int32_t r = 0; r < count; r++) {
+            interleave_row(head_dim, depth, qkv + (first + r) * ld, count, s.queries + r);
+        }
+        for (int32_t p = 0; p < panels(length); p++) {
+            const char* const panel = reinterpret_cast<const char*>(s.keys) + p * depth * kPanelStep;
+            multiply(depth, s.queries, panel, panel, 0, s.scores + p * kPanel, score_ld);
+        }
+        float inverse[kMaxBlock];
+        for (int32_t r = 0; r < count; r++) {
+            inverse[r] = 1.0f / softmax_numerators(length, scale, s.scores + r * score_ld, s.weight_row);
+            interleave_row(length, weight_depth, s.weight_row, count, s.weights + r);
+        }
+        for (int32_t p = 0; p < panels(head_dim); p++) {
+            const char* const panel = reinterpret_cast<const char*>(s.values) + p * weight_depth * kPanelStep;
+            multiply(weight_depth, s.weights, panel, panel, 0, s.result + p * kPanel, result_ld);
+        }
+        for (int32_t r = 0; r < count; r++) {
+            const float* __restrict from = s.result + r * result_ld;
+            Bf16* __restrict to = out + (first + r) * out_ld;
+            for (int32_t c = 0; c < head_dim; c++) {
+                to[c] = to_bf16(from[c] * inverse[r]);
+            }
+        }
+    }
+}
+
+void attention(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, int32_t first_only, const int32_t* cu_seqlens,
+               const uint16_t* qkv, uint16_t* out, void* scratch) {
+    const int64_t dim = int64_t{heads} * head_dim;
+    for (int32_t pair = begin; pair < end; pair++) {
+        const int32_t sequence = pair / heads;
+        const int64_t column = int64_t{pair % heads} * head_dim;
+        const int32_t row = cu_seqlens[sequence];
+        const int32_t length = cu_seqlens[sequence + 1] - row;
+        attend(length, head_dim, first_only ? 1 : length, qkv + row * 3 * dim + column, dim,
+               out + (first_only ? sequence : row) * dim + column, dim, PairScratch(static_cast<char*>(scratch), length, head_dim));
+    }
+}
+
+}  // namespace
