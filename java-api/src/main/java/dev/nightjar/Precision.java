@@ -11,16 +11,29 @@ import java.util.List;
  */
 public enum Precision {
     /** Single precision; the only one that trains and saves. */
-    FLOAT32(DType.F32),
+    FLOAT32(DType.F32, DType.F32),
     /** Half the memory, 8 significant bits and the range of float32. */
-    BFLOAT16(DType.BF16),
+    BFLOAT16(DType.BF16, DType.BF16),
     /** Half the memory, 11 significant bits and nothing beyond 65504: a weight that is larger is refused. */
-    FLOAT16(DType.F16);
+    FLOAT16(DType.F16, DType.F16),
+    /**
+     * Weights of the encoder's linear layers as symmetric 8-bit integers with a scale for each output, multiplied by
+     * activations that are quantised token by token; everything between is bfloat16. The weights in float32, from which
+     * they are made, stay in memory.
+     */
+    INT8(DType.I8, DType.F32);
 
     private final DType type;
+    private final DType parameterType;
 
-    Precision(DType type) {
+    Precision(DType type, DType parameterType) {
         this.type = type;
+        this.parameterType = parameterType;
+    }
+
+    /** Of the parameters that a model holds. */
+    DType parameterType() {
+        return parameterType;
     }
 
     DType type() {

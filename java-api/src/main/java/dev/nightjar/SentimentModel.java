@@ -63,7 +63,7 @@ public final class SentimentModel implements AutoCloseable {
         this.parameters = parameters;
         this.tokenizerFiles = tokenizerFiles;
         this.encoder = encoder;
-        this.network = new DistilBert(config, parameters, true);
+        this.network = new DistilBert(config, parameters, options.precision().type());
         this.permits = new Semaphore(options.sessions());
     }
 
@@ -139,7 +139,8 @@ public final class SentimentModel implements AutoCloseable {
             }
             DType type = options.precision().type();
             Backend backend = cleanup.add(Backends.open(options.device().backend(), type));
-            Parameters parameters = cleanup.add(new Parameters(backend, new ParameterLayout(config), type));
+            Parameters parameters = cleanup
+                    .add(new Parameters(backend, new ParameterLayout(config), options.precision().parameterType()));
             fill(parameters, pretrained, config, seed);
             SentimentModel model = new SentimentModel(config, options, backend, parameters, pretrained.tokenizerFiles(),
                     encoder);

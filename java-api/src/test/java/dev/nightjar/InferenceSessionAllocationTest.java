@@ -2,6 +2,7 @@ package dev.nightjar;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.management.ThreadMXBean;
 import dev.nightjar.backend.cuda.CudaSimulator;
@@ -12,7 +13,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * After a session has seen a size of batch, its predictions leave nothing for the garbage collector: once they are compiled, which
@@ -35,19 +36,24 @@ class InferenceSessionAllocationTest {
         try (CudaSimulator simulator = CudaSimulator.openWithKernels()) {
             // Findings are not looked for here, and the simulated device is slow enough.
             simulator.option("checks", 0);
-            assertAllocatesNothing(Device.of("cuda"), 10, 100);
+            assertAllocatesNothing(Device.of("cuda"), Precision.FLOAT32, 10, 100);
         }
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 3})
-    void aPredictionOnTheCpuAllocatesNothing(int threads) throws IOException {
-        assertAllocatesNothing(Device.of("cpu").withThreads(threads), 300, 1000);
+    @CsvSource({"FLOAT32, 1", "FLOAT32, 3", "BFLOAT16, 1", "BFLOAT16, 3", "INT8, 1", "INT8, 3"})
+    void aPredictionOnTheCpuAllocatesNothing(Precision precision, int threads) throws IOException {
+        assumeTrue(Device.statuses().stream().filter(status -> status.backend().equals("cpu"))
+                .anyMatch(status -> status.precisions().contains(precision)), "no " + precision + " here");
+        assertAllocatesNothing(Device.of("cpu").withThreads(threads), precision, 300, 1000);
     }
 
-    private void assertAllocatesNothing(Device device, int rounds, int predictions) throws IOException {
+    private void assertAllocatesNothing(Device device, Precision precision, int rounds, int predictions)
+            throws IOException {
         int[] ids = {2, 17, 5, 40, 3};
-        try (SentimentModel model = TinyModel.load(folder, List.of("a", "b"), List.of("s"), device);
+        InferenceOptions options = InferenceOptions.defaults().withDevice(device).withPrecision(precision);
+        try (SentimentModel model = SentimentModel.loadWithHeads(TinyModel.save(folder), List.of("a", "b"),
+                List.of("s"), 1, options);
                 InferenceSession session = model.newSession()) {
             float expected = predict(session, ids);
             long[] workers = workers();

@@ -7,6 +7,7 @@ import dev.nightjar.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.List;
@@ -17,9 +18,19 @@ public final class TestNetwork implements AutoCloseable {
     public final Parameters parameters;
     public final DistilBert network;
 
-    private TestNetwork(DistilBertConfig config, Parameters parameters) {
+    private TestNetwork(DistilBertConfig config, Parameters parameters, DType type) {
         this.parameters = parameters;
-        this.network = new DistilBert(config, parameters, true);
+        try {
+            this.network = new DistilBert(config, parameters, type);
+        } catch (RuntimeException e) {
+            parameters.close();
+            throw e;
+        }
+    }
+
+    /** Parameters to compute with in a type. */
+    private static Parameters parameters(Backend backend, DistilBertConfig config, DType type) {
+        return new Parameters(backend, new ParameterLayout(config), type == DType.I8 ? DType.F32 : type);
     }
 
     /** A file of the tiny model whose values PyTorch gave. */
@@ -40,18 +51,18 @@ public final class TestNetwork implements AutoCloseable {
 
     /** A model with the weights that are there and zero for those that are not. */
     public static TestNetwork of(PretrainedModel pretrained, Backend backend, DType type) {
-        Parameters parameters = new Parameters(backend, new ParameterLayout(pretrained.config()), type);
+        Parameters parameters = parameters(backend, pretrained.config(), type);
         for (String name : pretrained.weights().names()) {
             parameters.set(name, MemorySegment.ofArray(pretrained.weights().read(name)));
         }
-        return new TestNetwork(pretrained.config(), parameters);
+        return new TestNetwork(pretrained.config(), parameters, type);
     }
 
     /** Two layers, three classes and two scores, with weights that keep the variance of what passes. */
     public static TestNetwork random(Backend backend, DType type, int dim, int heads, int hiddenDim) {
         DistilBertConfig config = new DistilBertConfig(50, 512, dim, 2, heads, hiddenDim, false, -1,
                 List.of("a", "b", "c"), List.of("x", "y"), 0, 0, 0, 0.02f);
-        Parameters parameters = new Parameters(backend, new ParameterLayout(config), type);
+        Parameters parameters = parameters(backend, config, type);
         for (ParameterLayout.Entry entry : parameters.layout().entries()) {
             float centre = entry.kind() == ParameterLayout.Kind.NORM_WEIGHT ? 1 : 0;
             double deviation = switch (entry.kind()) {
@@ -66,7 +77,7 @@ public final class TestNetwork implements AutoCloseable {
             }
             parameters.set(entry.name(), MemorySegment.ofArray(values));
         }
-        return new TestNetwork(config, parameters);
+        return new TestNetwork(config, parameters, type);
     }
 
     /** The same numbers in float32 on another backend. */
@@ -77,7 +88,18 @@ public final class TestNetwork implements AutoCloseable {
                 copy.set(name, parameters.fetch(name, arena));
             }
         }
-        return new TestNetwork(network.config(), copy);
+        return new TestNetwork(network.config(), copy, DType.F32);
+    }
+
+    /** Makes a number of a word's embedding NaN. */
+    public void poisonWord(int id) {
+        String name = "distilbert.embeddings.word_embeddings.weight";
+        ParameterLayout.Entry entry = parameters.layout().entry(name);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment values = parameters.fetch(name, arena);
+            values.setAtIndex(ValueLayout.JAVA_FLOAT, (long) id * entry.cols() + 1, Float.NaN);
+            parameters.set(name, values);
+        }
     }
 
     @Override

@@ -130,8 +130,14 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Weight prepareForInference(Tensor matrix, DType type) {
-        requireInferenceType(type);
-        return type == DType.F32 ? prepare(matrix, true) : new PackedWeight(kernels.lowPrecision(), matrix, type);
+        if (type == DType.F32) {
+            return prepare(matrix, true);
+        }
+        // Models of int8 have weights in bfloat16 too.
+        if (type != DType.BF16 || !offers(DType.I8)) {
+            requireInferenceType(type);
+        }
+        return new PackedWeight(kernels.lowPrecision(), matrix, type);
     }
 
     @Override

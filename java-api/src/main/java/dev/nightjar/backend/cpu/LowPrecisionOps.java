@@ -220,7 +220,8 @@ final class LowPrecisionOps implements InferenceOps {
         @Override
         public void run(int chunk, int worker) {
             int pairs = batch.sequences() * heads;
-            kernels.attention(chunk * PAIRS, Math.min(pairs, (chunk + 1) * PAIRS), heads, headDim, firstOnly, batch, qkv,
+            kernels.attention(chunk * PAIRS, Math.min(pairs, (chunk + 1) * PAIRS), heads, headDim, firstOnly, batch,
+                    qkv,
                     out, scratch + scratchSize * worker);
         }
     }
@@ -261,7 +262,7 @@ final class LowPrecisionOps implements InferenceOps {
         if (heads.classifier() != null) {
             task(rows, heads.classifier(), outputs.pooled(), "logits", outputs.logits());
             Shapes.matrix("probabilities", outputs.probabilities(), rows, outputs.logits().cols());
-            small.softmax(rows, outputs.logits(), outputs.probabilities());
+            small.softmax(batch.sequenceRows(), outputs.logits(), outputs.probabilities());
         }
         if (heads.regressor() != null) {
             task(rows, heads.regressor(), outputs.pooled(), "scores", outputs.scores());

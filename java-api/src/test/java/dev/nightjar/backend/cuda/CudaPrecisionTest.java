@@ -1,5 +1,8 @@
 package dev.nightjar.backend.cuda;
 
+import static dev.nightjar.backend.reference.RoundingErrors.BATCHES;
+import static dev.nightjar.backend.reference.RoundingErrors.assertClose;
+import static dev.nightjar.backend.reference.RoundingErrors.sequences;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -10,6 +13,7 @@ import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.cpu.CpuBackend;
 import dev.nightjar.backend.reference.PlainOps;
 import dev.nightjar.backend.reference.ReferenceBackend;
+import dev.nightjar.backend.reference.RoundingErrors;
 import dev.nightjar.io.EmbeddedModels;
 import dev.nightjar.io.PretrainedModel;
 import dev.nightjar.io.SafetensorsFile;
@@ -25,8 +29,6 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
-import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
@@ -34,16 +36,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Inference in float16 and bfloat16 on the simulated driver. An error is the distance to the same computation in
- * float64 with the same rounded weights ({@code reference}); it may be twice that of a {@linkplain PlainOps plain run},
- * which rounds after every operation.
+ * Inference in float16 and bfloat16 on the simulated driver, within the bounds of {@link RoundingErrors} of a computation
+ * with the same rounded weights.
  */
 class CudaPrecisionTest {
-    private static final double ALLOWED = 2;
-    private static final List<List<int[]>> BATCHES = List.of(sequences(1, 5, 17, 97), sequences(17),
-            sequences(129, 1, 512),
-            sequences(IntStream.range(0, 60).map(i -> 1 + i % 3 * 4).toArray()));
-
     private static final List<String> HEADLINES = List.of("Harbour operator lifts its dividend for a third year",
             "Chipmaker warns that orders from carmakers are drying up",
             "Court clears the merger of two regional insurers", "Brewer says barley costs will eat half of its margin",
@@ -52,45 +48,6 @@ class CudaPrecisionTest {
     @AutoClose
     private final CudaSimulator simulator = CudaSimulator.openWithKernels();
     private final ReferenceBackend reference = new ReferenceBackend();
-
-    /** Largest and mean square distance. */
-    private record Distance(double largest, double meanSquare) {
-        static Distance of(float[] actual, float[] exact) {
-            assertThat(actual).hasSameSizeAs(exact);
-            double largest = 0;
-            double squares = 0;
-            for (int i = 0; i < exact.length; i++) {
-                double distance = Math.abs((double) actual[i] - exact[i]);
-                assertThat(distance).isFinite();
-                largest = Math.max(largest, distance);
-                squares += distance * distance;
-            }
-            return new Distance(largest, squares / exact.length);
-        }
-    }
-
-    private static void assertClose(String what, float[] actual, float[] plain, float[] exact) {
-        Distance error = Distance.of(actual, exact);
-        Distance allowed = Distance.of(plain, exact);
-        assertThat(error.largest).as("largest error of " + what).isLessThanOrEqualTo(ALLOWED * allowed.largest);
-        assertThat(Math.sqrt(error.meanSquare)).as("root mean square error of " + what)
-                .isLessThanOrEqualTo(ALLOWED * Math.sqrt(allowed.meanSquare));
-    }
-
-    private static float[] concatenated(List<NetworkOutputs> outputs, Function<NetworkOutputs, float[]> part) {
-        float[] all = new float[outputs.stream().mapToInt(output -> part.apply(output).length).sum()];
-        int end = 0;
-        for (NetworkOutputs output : outputs) {
-            System.arraycopy(part.apply(output), 0, all, end, part.apply(output).length);
-            end += part.apply(output).length;
-        }
-        return all;
-    }
-
-    private static List<int[]> sequences(int... lengths) {
-        Random random = new Random(lengths.length);
-        return Arrays.stream(lengths).mapToObj(length -> random.ints(length, 0, 50).toArray()).toList();
-    }
 
     /** Head dimensions from 8 to 128, in batches that take different ways through the kernels. */
     @ParameterizedTest
@@ -112,14 +69,8 @@ class CudaPrecisionTest {
                 actual.add(NetworkOutputs.of(model.network, ops, batch));
                 usual.add(NetworkOutputs.of(rounded.network, plain, batch));
                 exact.add(NetworkOutputs.of(rounded.network, oracle, batch));
-                assertClose("token embeddings, " + type + " in a batch of " + batch.size(),
-                        actual.getLast().embeddings(), usual.getLast().embeddings(), exact.getLast().embeddings());
             }
-            // Together: the largest error of a few numbers is a matter of luck.
-            assertClose("logits, " + type, concatenated(actual, NetworkOutputs::logits),
-                    concatenated(usual, NetworkOutputs::logits), concatenated(exact, NetworkOutputs::logits));
-            assertClose("scores, " + type, concatenated(actual, NetworkOutputs::scores),
-                    concatenated(usual, NetworkOutputs::scores), concatenated(exact, NetworkOutputs::scores));
+            assertClose(type.toString(), actual, usual, exact);
         }
         simulator.assertClean();
     }
@@ -179,7 +130,7 @@ class CudaPrecisionTest {
             float[] actual = NetworkOutputs.of(model.network, ops, batch).embeddings();
             float[] exact = NetworkOutputs.of(copy.network, oracle, batch).embeddings();
             if (type == DType.F32) {
-                assertThat(Distance.of(actual, exact).largest).isLessThanOrEqualTo(1e-4);
+                assertThat(RoundingErrors.largest(actual, exact)).isLessThanOrEqualTo(1e-4);
             } else {
                 try (InferenceOps plain = new PlainOps(type)) {
                     assertClose("token embeddings, " + type, actual,

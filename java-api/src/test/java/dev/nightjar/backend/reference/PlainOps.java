@@ -2,27 +2,35 @@ package dev.nightjar.backend.reference;
 
 import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.Dropout;
+import dev.nightjar.backend.Heads;
 import dev.nightjar.backend.LayerNorm;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.backend.Rows;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.HostBuffer;
+import dev.nightjar.tensor.Int8Rows;
 import dev.nightjar.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 
 /**
- * Inference as a framework runs it in a 16-bit type, one operation after the other: the results of lookup and sum,
+ * Inference as a framework runs it in a 16-bit type or with int8 products, one operation after the other: the results of lookup and sum,
  * product with bias, activation, scaled queries, scores, softmax, weighted values, residual sum and normalisation are
  * each rounded to the type, as by PyTorch's eager mode in Hugging Face's DistilBERT. Within an operation nothing is
  * rounded, where PyTorch sums in float32, so its errors are at most as large. Weights and biases must be values of the
  * type; everything is held in float32 tensors.
  */
 public final class PlainOps extends ReferenceOps {
+    /** To which results are rounded. */
     private final DType type;
+    /** Whether linear layers multiply int8 by int8. */
+    private boolean quantising;
 
-    /** @param type F16 or BF16 */
+    /** @param type F16, BF16, or I8, where everything but the encoder's linear layers is as in BF16 */
     public PlainOps(DType type) {
-        this.type = type;
+        this.type = type == DType.I8 ? DType.BF16 : type;
+        this.quantising = type == DType.I8;
     }
 
     /** The value of a 16-bit type that is nearest, ties to even. */
@@ -54,10 +62,35 @@ public final class PlainOps extends ReferenceOps {
     @Override
     public void linear(Rows rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
             Tensor out) {
-        super.linear(rows, x, weight, bias, Activation.NONE, null, out);
+        if (quantising) {
+            Tensor matrix = quantised(weight.tensor());
+            super.linear(rows, quantised(x), () -> matrix, bias, Activation.NONE, null, out);
+        } else {
+            super.linear(rows, x, weight, bias, Activation.NONE, null, out);
+        }
         for (long i = 0; i < (long) rows.most() * out.cols(); i++) {
             out.set(i, round(activate(activation, round(out.get(i)))));
         }
+    }
+
+    @Override
+    public void heads(PackedBatch batch, Tensor hidden, Heads heads, Heads.Outputs outputs) {
+        boolean quantisingEncoder = quantising;
+        quantising = false;
+        super.heads(batch, hidden, heads, outputs);
+        quantising = quantisingEncoder;
+    }
+
+    /** The nearest values that int8s with a scale for each row have. */
+    private static Tensor quantised(Tensor x) {
+        Arena arena = Arena.ofAuto();
+        MemorySegment values = arena.allocate(x.elements());
+        MemorySegment scales = arena.allocate((long) x.rows() * Float.BYTES);
+        HostBuffer restored = new HostBuffer(arena.allocate(x.byteSize(), Float.BYTES), () -> {
+        });
+        Int8Rows.quantise(x.rows(), x.cols(), x.segment(), values, scales);
+        Int8Rows.restore(x.rows(), x.cols(), values, scales, restored.segment());
+        return Tensor.matrix(restored, 0, DType.F32, x.rows(), x.cols());
     }
 
     @Override
