@@ -85,8 +85,9 @@ typedef struct nj_kernels {
     int64_t (*attention_scratch)(int32_t max_length, int32_t head_dim);
 
     /* Self-attention of the pairs [begin, end), pair = sequence * heads + head. qkv (T, 3 D), out (T, D), log_sum_exp (T, heads) or
-       null; the row of an attention weight's dropout is head << 16 | query. */
-    void (*attention)(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, const int32_t* cu_seqlens,
+       null; the row of an attention weight's dropout is head << 16 | query. With first_only, out (sequences, D) and log_sum_exp
+       (sequences, heads) have a row for each sequence, that of its first token. */
+    void (*attention)(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, int32_t first_only, const int32_t* cu_seqlens,
                       const int32_t* keys, const float* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
                       float* log_sum_exp, float* out, float* scratch);
 

@@ -174,57 +174,58 @@ struct Head {
     uint32_t dropout_row(int32_t query) const { return static_cast<uint32_t>(head) << 16 | static_cast<uint32_t>(query); }
 };
 
-void attend(const Head& h, const float* qkv, uint32_t key, const Dropout& dropout, int32_t heads, float* log_sum_exp,
-            float* out, Scratch scratch) {
+// `queries` of them are computed, the first ones; row is where the first one's results go.
+void attend(const Head& h, int32_t queries, int32_t row, const float* qkv, uint32_t key, const Dropout& dropout, int32_t heads,
+            float* log_sum_exp, float* out, Scratch scratch) {
     const int32_t length = h.length;
     const int32_t width = padded(h.head_dim);
     const int64_t ld = 3 * h.dim;
-    const float* queries = qkv + h.in_qkv();
+    const float* query = qkv + h.in_qkv();
     const Rows keys_transposed = scratch.rows(h.head_dim, padded(length));
     const Rows values = scratch.rows(length, width);
     const Rows scores = scratch.rows(kQueryBlock, padded(length));
     const Rows result = scratch.rows(kQueryBlock, width);
-    copy_columns(length, h.head_dim, queries + h.dim, ld, h.scale, keys_transposed);
-    copy_rows(length, h.head_dim, queries + 2 * h.dim, ld, 1.0f, values);
-    for (int32_t first = 0; first < length; first += kQueryBlock) {
-        const int32_t count = length - first < kQueryBlock ? length - first : kQueryBlock;
-        multiply(count, padded(length), h.head_dim, {queries + first * ld, ld, 1}, keys_transposed, false, scores);
+    copy_columns(length, h.head_dim, query + h.dim, ld, h.scale, keys_transposed);
+    copy_rows(length, h.head_dim, query + 2 * h.dim, ld, 1.0f, values);
+    for (int32_t first = 0; first < queries; first += kQueryBlock) {
+        const int32_t count = queries - first < kQueryBlock ? queries - first : kQueryBlock;
+        multiply(count, padded(length), h.head_dim, {query + first * ld, ld, 1}, keys_transposed, false, scores);
         for (int32_t i = 0; i < count; i++) {
-            float* __restrict row = scores[i];
+            float* __restrict score = scores[i];
             float max = -__builtin_inff();
 #pragma omp simd reduction(max : max)
             for (int32_t j = 0; j < length; j++) {
-                max = row[j] > max ? row[j] : max;
+                max = score[j] > max ? score[j] : max;
             }
             float sum = 0;
 #pragma omp simd reduction(+ : sum)
             for (int32_t j = 0; j < length; j++) {
-                row[j] = exp_approx(row[j] - max);
-                sum += row[j];
+                score[j] = exp_approx(score[j] - max);
+                sum += score[j];
             }
             const float inverse = 1.0f / sum;
             for (int32_t j = 0; j < length; j++) {
-                row[j] *= inverse;
+                score[j] *= inverse;
             }
             if (log_sum_exp) {
-                log_sum_exp[int64_t{h.begin + first + i} * heads + h.head] = max + __builtin_logf(sum);
+                log_sum_exp[int64_t{row + first + i} * heads + h.head] = max + __builtin_logf(sum);
             }
         }
         if (dropout.active()) {
             dropout.apply(scores.data, scores.ld, count, length, h.dropout_row(first), key, scores.data);
         }
         multiply(count, width, length, {scores.data, scores.ld, 1}, values, false, result);
-        store_rows(count, h.head_dim, result, 1.0f, out + h.in_out() + first * h.dim, h.dim);
+        store_rows(count, h.head_dim, result, 1.0f, out + (row + first) * h.dim + int64_t{h.head} * h.head_dim, h.dim);
     }
 }
 
-void attention(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, const int32_t* cu_seqlens, const int32_t* keys,
-               const float* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* log_sum_exp,
+void attention(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, int32_t first_only, const int32_t* cu_seqlens,
+               const int32_t* keys, const float* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* log_sum_exp,
                float* out, float* scratch) {
     const Dropout dropout{threshold, scale, seed, stream};
     for (int32_t pair = begin; pair < end; pair++) {
         const Head h(pair, heads, head_dim, cu_seqlens);
-        attend(h, qkv, static_cast<uint32_t>(keys[h.sequence]), dropout, heads, log_sum_exp, out, Scratch{scratch});
+        attend(h, first_only ? 1 : h.length, first_only ? h.sequence : h.begin, qkv, static_cast<uint32_t>(keys[h.sequence]), dropout, heads, log_sum_exp, out, Scratch{scratch});
     }
 }
 

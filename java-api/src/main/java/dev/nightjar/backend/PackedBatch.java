@@ -127,6 +127,24 @@ public final class PackedBatch {
         bound(batch.tokens(), batch.sequences(), batch.maxLength());
     }
 
+    /**
+     * Replaces the content, of a batch in host memory, by sequences of one token each, of which only the number means anything.
+     *
+     * @throws IllegalArgumentException if there are more than the capacity
+     */
+    public void loadSingles(int count) {
+        if (count > tokenCapacity || count > sequenceCapacity) {
+            throw new IllegalArgumentException("a batch of " + count + " single tokens exceeds the capacity of "
+                    + sequenceCapacity + " sequences and " + tokenCapacity + " tokens");
+        }
+        for (int b = 0; b <= count; b++) {
+            cuSeqlens.setInt(b, b);
+        }
+        counts.setInt(0, count);
+        counts.setInt(1, count);
+        bound(count, count, 1);
+    }
+
     private void requireCapacity(TokenBatch batch) {
         if (batch.tokens() > tokenCapacity || batch.sequences() > sequenceCapacity) {
             throw new IllegalArgumentException("a batch of " + batch.sequences() + " sequences and " + batch.tokens()

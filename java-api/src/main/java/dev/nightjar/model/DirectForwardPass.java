@@ -1,6 +1,7 @@
 package dev.nightjar.model;
 
 import dev.nightjar.backend.Backend;
+import dev.nightjar.backend.FirstTokenOps;
 import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.PackedBatch;
 import dev.nightjar.tensor.HostBuffer;
@@ -16,6 +17,8 @@ final class DirectForwardPass extends ForwardPass {
     private final InferenceOps ops;
     private final Workspace workspace;
     private final PackedBatch batch;
+    /** What is left of the batch when only first tokens go on. */
+    private final PackedBatch singles;
     private final Activations activations;
     private final HostBuffer probabilities;
     private final HostBuffer scores;
@@ -27,9 +30,11 @@ final class DirectForwardPass extends ForwardPass {
         this.ops = ops;
         Workspace plan = Workspace.planning();
         new PackedBatch(plan, tokenCapacity, sequenceCapacity);
+        new PackedBatch(plan, sequenceCapacity, sequenceCapacity);
         Activations.forInference(plan, model.config(), tokenCapacity, sequenceCapacity, model.activationType());
         workspace = Workspace.allocate(backend::allocate, plan.used());
         batch = new PackedBatch(workspace, tokenCapacity, sequenceCapacity);
+        singles = new PackedBatch(workspace, sequenceCapacity, sequenceCapacity);
         activations = Activations.forInference(workspace, model.config(), tokenCapacity, sequenceCapacity,
                 model.activationType());
         probabilities = hostCopy(activations.probabilities());
@@ -43,7 +48,12 @@ final class DirectForwardPass extends ForwardPass {
     @Override
     public void run(TokenBatch tokens) {
         batch.load(backend, tokens);
-        model.predict(ops, batch, activations);
+        if (ops instanceof FirstTokenOps firstTokenOps) {
+            singles.loadSingles(tokens.sequences());
+            model.predict(firstTokenOps, batch, singles, activations);
+        } else {
+            model.predict(ops, batch, activations);
+        }
         if (probabilities != null) {
             backend.download(activations.probabilities(), probabilities.segment());
         }

@@ -3,6 +3,7 @@ package dev.nightjar.model;
 import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.Backend;
 import dev.nightjar.backend.Dropout;
+import dev.nightjar.backend.FirstTokenOps;
 import dev.nightjar.backend.Heads;
 import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.LayerNorm;
@@ -138,22 +139,51 @@ public final class DistilBert implements AutoCloseable {
         ops.heads(batch, activations.layerOutput(config.layers() - 1), heads, activations.headOutputs());
     }
 
+    /**
+     * As {@link #predict(InferenceOps, PackedBatch, Activations)}, but the last block gives the first tokens alone, in the first
+     * rows of its output.
+     *
+     * @param singles as many sequences of one token as {@code batch} has sequences
+     */
+    void predict(FirstTokenOps ops, PackedBatch batch, PackedBatch singles, Activations activations) {
+        int last = config.layers() - 1;
+        encode(ops, batch, activations, last);
+        Block block = blocks.get(last);
+        Activations.Layer a = activations.layer(last);
+        Tensor x = activations.layerInput(last);
+        Tensor first = activations.first();
+        ops.linear(batch, x, block.qkv, Activation.NONE, a.qkv());
+        ops.firstTokenAttention(batch, config.heads(), a.qkv(), a.context());
+        ops.firstTokenRows(batch, x, first);
+        afterAttention(ops, singles, block, a, first);
+        ops.heads(singles, a.out(), heads, activations.headOutputs());
+    }
+
     /** Forward pass up to the last block's hidden states, nothing kept for a backward pass. */
     public void encode(InferenceOps ops, PackedBatch batch, Activations activations) {
-        Tensor x = activations.embeddings();
-        ops.embedding(batch, words, positions, embeddingNorm, x);
-        for (int i = 0; i < config.layers(); i++) {
+        encode(ops, batch, activations, config.layers());
+    }
+
+    private void encode(InferenceOps ops, PackedBatch batch, Activations activations, int layers) {
+        ops.embedding(batch, words, positions, embeddingNorm, activations.embeddings());
+        for (int i = 0; i < layers; i++) {
             Block block = blocks.get(i);
             Activations.Layer a = activations.layer(i);
+            Tensor x = activations.layerInput(i);
             ops.linear(batch, x, block.qkv, Activation.NONE, a.qkv());
             ops.attention(batch, config.heads(), a.qkv(), a.context());
-            ops.linearResidualLayerNorm(batch, a.context(), block.attentionOut, x, block.attentionNorm,
-                    a.attentionSum(), a.attentionOut());
-            ops.linear(batch, a.attentionOut(), block.lin1, Activation.GELU, a.hidden());
-            ops.linearResidualLayerNorm(batch, a.hidden(), block.lin2, a.attentionOut(), block.outputNorm,
-                    a.outputSum(), a.out());
-            x = a.out();
+            afterAttention(ops, batch, block, a, x);
         }
+    }
+
+    /** What in a block follows the attention; {@code x} is the residual. */
+    private static void afterAttention(InferenceOps ops, PackedBatch batch, Block block, Activations.Layer a,
+            Tensor x) {
+        ops.linearResidualLayerNorm(batch, a.context(), block.attentionOut, x, block.attentionNorm, a.attentionSum(),
+                a.attentionOut());
+        ops.linear(batch, a.attentionOut(), block.lin1, Activation.GELU, a.hidden());
+        ops.linearResidualLayerNorm(batch, a.hidden(), block.lin2, a.attentionOut(), block.outputNorm, a.outputSum(),
+                a.out());
     }
 
     /** Forward pass of training up to {@link Activations#logits()} and {@link Activations#scores()}. */

@@ -4,6 +4,7 @@ import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.AdamWStep;
 import dev.nightjar.backend.AdamWTensors;
 import dev.nightjar.backend.Dropout;
+import dev.nightjar.backend.FirstTokenOps;
 import dev.nightjar.backend.LayerNorm;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.PackedBatch;
@@ -19,7 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** {@link Ops} by native kernels and a {@link Gemm}. Every operation is cut into chunks by its shape, which {@link IntraOp} deals out. */
-final class CpuOps implements Ops {
+final class CpuOps implements Ops, FirstTokenOps {
     /** Rows of one chunk of a row-wise operation; also the rows of one partial sum of a LayerNorm's gradients. */
     private static final int ROWS = 64;
     /** Columns of one chunk where rows are summed up: a cache line's multiple, so that threads do not share lines. */
@@ -128,6 +129,7 @@ final class CpuOps implements Ops {
     private final class Attention implements Pairs {
         private int heads;
         private int headDim;
+        private boolean firstOnly;
         private PackedBatch batch;
         private long qkv;
         private Dropout dropout;
@@ -136,7 +138,7 @@ final class CpuOps implements Ops {
 
         @Override
         public void run(int begin, int end, long scratch) {
-            kernels.attention(begin, end, heads, headDim, batch, qkv, dropout, logSumExp, out, scratch);
+            kernels.attention(begin, end, heads, headDim, firstOnly, batch, qkv, dropout, logSumExp, out, scratch);
         }
     }
 
@@ -223,6 +225,20 @@ final class CpuOps implements Ops {
     public void attention(PackedBatch batch, int heads, Tensor qkv, Dropout dropout, Tensor logSumExp, Tensor out) {
         int headDim = headDim(batch, heads, qkv, out);
         Shapes.optional("logSumExp", logSumExp, batch.tokens(), heads);
+        attention.firstOnly = false;
+        attend(batch, heads, headDim, qkv, dropout, logSumExp, out);
+    }
+
+    @Override
+    public void firstTokenAttention(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+        Shapes.matrix("qkv", qkv, batch.tokens(), 3 * out.cols());
+        Shapes.matrix("out", out, batch.sequences(), out.cols());
+        attention.firstOnly = true;
+        attend(batch, heads, headDim(heads, out), qkv, Dropout.NONE, null, out);
+    }
+
+    private void attend(PackedBatch batch, int heads, int headDim, Tensor qkv, Dropout dropout, Tensor logSumExp,
+            Tensor out) {
         attention.heads = heads;
         attention.headDim = headDim;
         attention.batch = batch;
@@ -247,11 +263,16 @@ final class CpuOps implements Ops {
 
     private static int headDim(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
         int dim = out.cols();
+        Shapes.matrix("qkv", qkv, batch.tokens(), 3 * dim);
+        Shapes.matrix("out", out, batch.tokens(), dim);
+        return headDim(heads, out);
+    }
+
+    private static int headDim(int heads, Tensor out) {
+        int dim = out.cols();
         if (heads < 1 || dim % heads != 0) {
             throw new IllegalArgumentException(heads + " heads do not divide " + dim + " columns");
         }
-        Shapes.matrix("qkv", qkv, batch.tokens(), 3 * dim);
-        Shapes.matrix("out", out, batch.tokens(), dim);
         return dim / heads;
     }
 
@@ -349,6 +370,11 @@ final class CpuOps implements Ops {
         for (int b = 0; b < batch.sequences(); b++) {
             copyRow(x, batch.cuSeqlens().getInt(b), out, b, dim);
         }
+    }
+
+    @Override
+    public void firstTokenRows(PackedBatch batch, Tensor x, Tensor out) {
+        gatherFirst(batch, x, out);
     }
 
     @Override

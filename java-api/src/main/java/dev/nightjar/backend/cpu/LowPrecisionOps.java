@@ -1,8 +1,8 @@
 package dev.nightjar.backend.cpu;
 
 import dev.nightjar.backend.Activation;
+import dev.nightjar.backend.FirstTokenOps;
 import dev.nightjar.backend.Heads;
-import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.LayerNorm;
 import dev.nightjar.backend.Linear;
 import dev.nightjar.backend.PackedBatch;
@@ -18,7 +18,7 @@ import java.lang.foreign.ValueLayout;
  * Inference with {@linkplain PackedWeight packed weights} of bfloat16 and int8; what passes between operations is bfloat16. Operations
  * keep their arguments in objects made once, so that a prediction allocates nothing.
  */
-final class LowPrecisionOps implements InferenceOps {
+final class LowPrecisionOps implements FirstTokenOps {
     /** Rows of one chunk of a row-wise operation. */
     private static final int ROWS = 64;
     /** Blocks of rows that are packed in one chunk. */
@@ -228,16 +228,26 @@ final class LowPrecisionOps implements InferenceOps {
 
     @Override
     public void attention(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+        bf16("out", out, batch.tokens(), out.cols());
+        attend(batch, heads, qkv, false, out);
+    }
+
+    @Override
+    public void firstTokenAttention(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+        bf16("out", out, batch.sequences(), out.cols());
+        attend(batch, heads, qkv, true, out);
+    }
+
+    private void attend(PackedBatch batch, int heads, Tensor qkv, boolean firstOnly, Tensor out) {
         int dim = out.cols();
         if (heads < 1 || dim % heads != 0) {
             throw new IllegalArgumentException(heads + " heads do not divide " + dim + " columns");
         }
         bf16("qkv", qkv, batch.tokens(), 3 * dim);
-        bf16("out", out, batch.tokens(), dim);
         attention.batch = batch;
         attention.heads = heads;
         attention.headDim = dim / heads;
-        attention.firstOnly = false;
+        attention.firstOnly = firstOnly;
         attention.qkv = qkv.address();
         attention.out = out.address();
         attention.scratchSize = kernels.attentionScratch(batch.maxLength(), dim / heads);
@@ -248,16 +258,21 @@ final class LowPrecisionOps implements InferenceOps {
     // ---- heads
 
     @Override
+    public void firstTokenRows(PackedBatch batch, Tensor x, Tensor out) {
+        int dim = x.cols();
+        bf16("x", x, batch.tokens(), dim);
+        bf16("out", out, batch.sequences(), dim);
+        for (int b = 0; b < batch.sequences(); b++) {
+            MemorySegment.copy(x.segment(), ValueLayout.JAVA_SHORT, 2L * batch.cuSeqlens().getInt(b) * dim,
+                    out.segment(), ValueLayout.JAVA_SHORT, 2L * b * dim, dim);
+        }
+    }
+
+    @Override
     public void heads(PackedBatch batch, Tensor hidden, Heads heads, Heads.Outputs outputs) {
         int rows = batch.sequences();
-        int dim = hidden.cols();
-        bf16("hidden", hidden, batch.tokens(), dim);
-        bf16("first", outputs.first(), rows, dim);
         bf16("pooled", outputs.pooled(), rows, heads.preClassifier().weight().tensor().rows());
-        for (int b = 0; b < rows; b++) {
-            MemorySegment.copy(hidden.segment(), ValueLayout.JAVA_SHORT, 2L * batch.cuSeqlens().getInt(b) * dim,
-                    outputs.first().segment(), ValueLayout.JAVA_SHORT, 2L * b * dim, dim);
-        }
+        firstTokenRows(batch, hidden, outputs.first());
         multiply(rows, outputs.first(), heads.preClassifier(), Activation.RELU, DType.BF16, outputs.pooled().address());
         if (heads.classifier() != null) {
             task(rows, heads.classifier(), outputs.pooled(), "logits", outputs.logits());

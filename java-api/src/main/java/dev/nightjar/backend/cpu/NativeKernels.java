@@ -95,7 +95,7 @@ final class NativeKernels implements LinearKernels {
         columnSums = entries.next(null, I, I, I, I, P, P);
         transpose = entries.next(null, I, I, I, I, P, P);
         attentionScratch = entries.next(L, I, I);
-        attention = entries.next(null, I, I, I, I, P, P, P, I, F, L, I, P, P, P);
+        attention = entries.next(null, I, I, I, I, I, P, P, P, I, F, L, I, P, P, P);
         attentionBackward = entries.next(null, I, I, I, I, P, P, P, P, P, P, I, F, L, I, P, P);
         squaredNorm = entries.next(JAVA_DOUBLE, L, L, P);
         axpby = entries.next(null, L, L, F, P, F, P);
@@ -271,10 +271,11 @@ final class NativeKernels implements LinearKernels {
         }
     }
 
-    void attention(int begin, int end, int heads, int headDim, PackedBatch batch, long qkv, Dropout drop,
-            long logSumExp, long out, long scratch) {
+    void attention(int begin, int end, int heads, int headDim, boolean firstOnly, PackedBatch batch, long qkv,
+            Dropout drop, long logSumExp, long out, long scratch) {
         try {
-            attention.invokeExact(begin, end, heads, headDim, batch.cuSeqlens().address(), batch.keys().address(), qkv,
+            attention.invokeExact(begin, end, heads, headDim, firstOnly ? 1 : 0, batch.cuSeqlens().address(),
+                    batch.keys().address(), qkv,
                     threshold(drop), drop.scale(), drop.seed(), drop.stream(), logSumExp, out, scratch);
         } catch (Throwable t) {
             throw Downcalls.failure("attention", t);

@@ -5,10 +5,12 @@ import static dev.nightjar.backend.reference.RoundingErrors.assertClose;
 import static dev.nightjar.backend.reference.RoundingErrors.sequences;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.nightjar.UnavailableException;
+import dev.nightjar.backend.FirstTokenOps;
 import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.cpu.CpuBackend.Kernels;
 import dev.nightjar.backend.cpu.CpuBackend.Products;
@@ -17,14 +19,17 @@ import dev.nightjar.backend.reference.ReferenceBackend;
 import dev.nightjar.backend.reference.RoundingErrors;
 import dev.nightjar.io.SafetensorsFile;
 import dev.nightjar.io.WeightSource;
+import dev.nightjar.model.ForwardPass;
 import dev.nightjar.model.NetworkOutputs;
 import dev.nightjar.model.TestNetwork;
 import dev.nightjar.tensor.DType;
+import dev.nightjar.text.TokenBatch;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -127,6 +132,33 @@ class CpuPrecisionTest {
         }
     }
 
+    /** Sessions compute the last block for the first tokens alone. */
+    @ParameterizedTest
+    @CsvSource({"F32, 1e-6", "BF16, 0", "I8, 0"})
+    void sessionsGiveWhatAllTokensGive(DType type, double tolerance) {
+        List<int[]> batch = sequences(129, 1, 64, 300, 5);
+        try (CpuBackend backend = open(Kernels.AUTO, type);
+                TestNetwork model = TestNetwork.random(backend, type, 90, 2, 390);
+                InferenceOps ops = backend.newInferenceOps(1, type);
+                ForwardPass pass = ForwardPass.of(model.network, 2, 600, 7);
+                TokenBatch tokens = new TokenBatch(600, 7)) {
+            assertThat(ops).isInstanceOf(FirstTokenOps.class);
+            batch.forEach(ids -> tokens.add(ids, 0));
+            pass.run(tokens);
+            NetworkOutputs expected = NetworkOutputs.of(model.network, ops, batch);
+            for (int row = 0; row < batch.size(); row++) {
+                for (int c = 0; c < 3; c++) {
+                    assertThat((double) pass.probability(row, c)).isCloseTo(expected.probabilities()[3 * row + c],
+                            within(tolerance));
+                }
+                for (int k = 0; k < 2; k++) {
+                    assertThat((double) pass.score(row, k)).isCloseTo(expected.scores()[2 * row + k],
+                            within(tolerance));
+                }
+            }
+        }
+    }
+
     /** A NaN in one word's embedding reaches the sequences with that word, and no other. */
     @ParameterizedTest
     @CsvSource({"BF16", "I8"})
@@ -152,7 +184,7 @@ class CpuPrecisionTest {
                 assertThat(backend.inferenceTypes()).containsExactly(DType.F32);
                 String present = kernels == Kernels.JAVA
                         ? "pure Java"
-                        : kernels.name().toLowerCase(java.util.Locale.ROOT);
+                        : kernels.name().toLowerCase(Locale.ROOT);
                 assertThatThrownBy(() -> backend.newInferenceOps(1, DType.I8)).isInstanceOf(UnavailableException.class)
                         .hasMessageContainingAll("int8", "only in float32", "avx512_vnni", present);
                 assertThatThrownBy(() -> TestNetwork.random(backend, DType.BF16, 32, 4, 64))
