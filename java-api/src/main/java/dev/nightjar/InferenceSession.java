@@ -226,10 +226,10 @@ public final class InferenceSession implements AutoCloseable {
     }
 
     /**
-     * Runs, in this order, and forgets: batches of 1, 4, 16, … sequences of 16, 32, 64, … tokens each, as far as
-     * positions and both capacities reach, once each, which are the sizes that the {@code cuda} backend records; then
-     * 200 times a single sequence of 16 tokens, through the tokenizer if there is one, which is enough for the JVM to
-     * compile what a prediction calls.
+     * Runs, in this order, and forgets: batches of 1, 4, 16, … sequences of 16, 32, 64, … tokens each, as far as positions
+     * and both capacities reach, once each, which are the sizes that the {@code cuda} backend records; then 200 times a
+     * single sequence of 16 tokens, with the tokenizer if there is one. The virtual machine goes on compiling during some
+     * ten thousand predictions more, and until it is done a prediction may allocate.
      */
     public void warmUp() {
         WarmUpEvent warmUp = new WarmUpEvent();
@@ -314,7 +314,7 @@ public final class InferenceSession implements AutoCloseable {
     }
 
     /** Begins a call that changes the session; {@link #leave} ends it. */
-    private void enter() {
+    void enter() {
         seize();
         long current = Thread.currentThread().threadId();
         if (userThread == NOBODY) {
@@ -335,7 +335,7 @@ public final class InferenceSession implements AutoCloseable {
         }
     }
 
-    private void leave() {
+    void leave() {
         RUNNING.setRelease(this, false);
     }
 
@@ -363,9 +363,12 @@ public final class InferenceSession implements AutoCloseable {
             }
             closed = true;
             ran = false;
-            pass.close();
-            tokens.close();
-            onClose.run();
+            try {
+                pass.close();
+            } finally {
+                tokens.close();
+                onClose.run();
+            }
         } finally {
             leave();
         }

@@ -7,6 +7,7 @@ import dev.nightjar.backend.LossReport;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.io.ParameterWeights;
 import dev.nightjar.io.PretrainedModel;
+import dev.nightjar.jfr.TrainingStepEvent;
 import dev.nightjar.loss.ConstantWeighting;
 import dev.nightjar.loss.DualBalancingWeighting;
 import dev.nightjar.loss.DynamicAdaptiveWeighting;
@@ -278,9 +279,12 @@ final class TrainingRun implements AutoCloseable {
         double learningRate = config.learningRate()
                 * config.schedule().factor(steps, config.warmup(totalSteps), totalSteps);
         List<int[]> stepBatches = batches(steps);
+        TrainingStepEvent event = new TrainingStepEvent();
+        event.begin();
         step.run(training, stepBatches, steps, learningRate);
         steps++;
-        rowsSince += stepBatches.stream().mapToInt(batch -> batch.length).sum();
+        int rows = stepBatches.stream().mapToInt(batch -> batch.length).sum();
+        rowsSince += rows;
 
         boolean epochEnds = steps % stepsPerEpoch == 0;
         boolean evaluationDue = config.evaluateEvery() == 0 ? epochEnds : steps % config.evaluateEvery() == 0;
@@ -309,6 +313,10 @@ final class TrainingRun implements AutoCloseable {
         if (evaluates || saves) {
             restartClock();
         }
+        event.step = steps;
+        event.rows = rows;
+        event.learningRate = learningRate;
+        event.commit();
     }
 
     /** Losses of the last step's rows after its update. */

@@ -4,6 +4,7 @@ import dev.nightjar.UnavailableException;
 import dev.nightjar.backend.cpu.CpuBackend;
 import dev.nightjar.backend.cuda.CudaBackend;
 import dev.nightjar.backend.reference.ReferenceBackend;
+import dev.nightjar.jfr.BackendChoiceEvent;
 import dev.nightjar.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
@@ -60,12 +61,22 @@ public final class Backends {
      * @throws IllegalArgumentException if there is no backend of that name
      */
     public static Backend open(String name, DType type) {
-        if (name.equals("auto")) {
-            return fastest(type);
-        }
+        BackendChoiceEvent event = new BackendChoiceEvent();
+        event.begin();
+        List<UnavailableException> refused = new ArrayList<>();
+        Backend backend = name.equals("auto") ? fastest(type, refused) : open(entry(name), type);
+        event.requested = name;
+        event.chosen = backend.name();
+        event.type = type.toString();
+        event.refused = messages(refused);
+        event.commit();
+        return backend;
+    }
+
+    private static Entry entry(String name) {
         for (Entry entry : ENTRIES) {
             if (entry.name.equals(name)) {
-                return open(entry, type);
+                return entry;
             }
         }
         throw new IllegalArgumentException(
@@ -83,8 +94,8 @@ public final class Backends {
         }
     }
 
-    private static Backend fastest(DType type) {
-        List<UnavailableException> causes = new ArrayList<>();
+    /** The first that can be used; {@code causes} gets why those before it cannot. */
+    private static Backend fastest(DType type, List<UnavailableException> causes) {
         for (Entry entry : ENTRIES) {
             if (entry.automatic) {
                 try {
@@ -94,10 +105,13 @@ public final class Backends {
                 }
             }
         }
-        UnavailableException none = new UnavailableException("no backend can be used here: "
-                + causes.stream().map(Throwable::getMessage).collect(Collectors.joining("; ")));
+        UnavailableException none = new UnavailableException("no backend can be used here: " + messages(causes));
         causes.forEach(none::addSuppressed);
         throw none;
+    }
+
+    private static String messages(List<UnavailableException> causes) {
+        return causes.stream().map(Throwable::getMessage).collect(Collectors.joining("; "));
     }
 
     /** Tries every backend and says what came of it, fastest first. */

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import dev.nightjar.FormatException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -157,6 +158,27 @@ class TextEncoderTest {
         encoder.close();
         encoder.close();
         assertThatIllegalStateException().isThrownBy(() -> encoder.encode("profit", LONG));
+    }
+
+    /** In Java and, with rules that only the library knows, there. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aBufferEncodesOneTextAfterTheOther(boolean cleanText) {
+        ObjectNode json = tokenizerJson();
+        json.withObject("/normalizer").put("clean_text", cleanText);
+        try (TextEncoder encoder = encoder(json)) {
+            EncodingBuffer buffer = encoder.newBuffer(6);
+            for (String text : List.of("Profit rose 3.5 %", "", "profit", "Profit rose and rose and rose")) {
+                byte[] utf8 = (text + "profit").getBytes(StandardCharsets.UTF_8);
+                int length = buffer.encode(MemorySegment.ofArray(utf8), utf8.length - "profit".length());
+                Encoding expected = encoder.encode(text, 6);
+                assertThat(Arrays.copyOf(buffer.ids(), length)).isEqualTo(expected.ids());
+                assertThat(buffer.truncated()).isEqualTo(expected.truncated());
+            }
+            assertThatExceptionOfType(IndexOutOfBoundsException.class)
+                    .isThrownBy(() -> buffer.encode(MemorySegment.ofArray(new byte[3]), 4));
+            assertThatIllegalArgumentException().isThrownBy(() -> encoder.newBuffer(1));
+        }
     }
 
     @Test

@@ -3,9 +3,11 @@ package dev.nightjar.text;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -166,6 +168,23 @@ class WordPieceEncoderTest {
             int count = encode(encoder, MemorySegment.ofArray(bytes), 0, CAPACITY);
             assertThat(Arrays.copyOf(IDS, count)).isEqualTo(Arrays.stream(expected).mapToInt(id -> (int) id).toArray());
         }
+    }
+
+    @Test
+    void allocatesNothing() {
+        ThreadMXBean threads = ManagementFactory.getPlatformMXBean(ThreadMXBean.class);
+        MemorySegment text = utf8(
+                "Café shares [SEP] rose 12.5 %, unbelievably — \u682A\u4FA1 \uD83D\uDE00 A\u030A\u0327");
+        long allocated = -1;
+        // Compiling goes on for a while, and interpreted calls allocate.
+        for (int round = 0; round < 300 && allocated != 0; round++) {
+            long before = threads.getCurrentThreadAllocatedBytes();
+            for (int i = 0; i < 1000; i++) {
+                encode(encoder, text, 0, CAPACITY);
+            }
+            allocated = threads.getCurrentThreadAllocatedBytes() - before;
+        }
+        assertThat(allocated).as("bytes for 1000 texts").isZero();
     }
 
     @Test
