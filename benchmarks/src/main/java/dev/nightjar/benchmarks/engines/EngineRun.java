@@ -24,8 +24,9 @@ import org.HdrHistogram.Histogram;
 public final class EngineRun {
     private static final int QUEUE = 64;
     private static final int BATCH = 8;
-    private static final int CAPACITY_REQUESTS = 1000;
+    private static final int CAPACITY_REQUESTS = 500;
     private static final double LOAD = 0.7;
+    private static final long SPIN_NANOS = 60_000;
 
     private EngineRun() {
     }
@@ -41,7 +42,7 @@ public final class EngineRun {
         try (Engine engine = Engines.open(args[0], folder, Integer.parseInt(args[2]))) {
             alone(engine, seconds / 2);
             Histogram alone = alone(engine, seconds);
-            LoadGenerator generator = new LoadGenerator(Clock.system(), Duration.ofMinutes(1));
+            LoadGenerator generator = new LoadGenerator(Clock.system(SPIN_NANOS), Duration.ofMinutes(1));
             PipelineOptions options = PipelineOptions.builder().capacity(QUEUE).maxBatch(BATCH).build();
             try (PipelineSubject subject = PipelineSubject.of(() -> new EngineModel(engine, Engines.LABELS.size()),
                     options, Headlines.texts())) {

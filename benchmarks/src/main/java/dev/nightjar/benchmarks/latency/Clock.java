@@ -10,11 +10,13 @@ public interface Clock {
     /** Returns at that moment of {@link #nanoTime} or as soon after it as possible. */
     void awaitUntil(long nanos);
 
-    /** The machine's clock: waits parked, and spinning for the last 60 µs, which is about what parking is late by. */
-    static Clock system() {
+    /**
+     * The machine's clock.
+     *
+     * @param spinNanos how long before the moment waiting goes on without giving up the processor; parking alone may end milliseconds late
+     */
+    static Clock system(long spinNanos) {
         return new Clock() {
-            private static final long SPIN_NANOS = 60_000;
-
             @Override
             public long nanoTime() {
                 return System.nanoTime();
@@ -23,8 +25,8 @@ public interface Clock {
             @Override
             public void awaitUntil(long nanos) {
                 for (long left = nanos - System.nanoTime(); left > 0; left = nanos - System.nanoTime()) {
-                    if (left > SPIN_NANOS) {
-                        LockSupport.parkNanos(left - SPIN_NANOS);
+                    if (left > spinNanos) {
+                        LockSupport.parkNanos(left - spinNanos);
                     } else {
                         Thread.onSpinWait();
                     }

@@ -215,9 +215,6 @@ final class LatencyReport {
             longest[slice] = LatencySummary.millis(histogram, 100);
             slices.row(xs[slice], medians[slice], longest[slice]);
         }
-        Table pauses = new Table("pauses", "Safepoints during that load.",
-                Column.text("operation", "Operation"), Column.text("collection", "Collection"),
-                new Column("second", "At, s", Numbers.fixed(3)), new Column("ms", "ms", MILLIS));
         Chart chart = new Chart("Latency over time",
                 "Median and longest latency in slices of the run, with pauses of the JVM",
                 540, 260, 60, Scale.between("seconds", 0, seconds),
@@ -227,21 +224,39 @@ final class LatencyReport {
         }
         chart.line(xs, medians, 0).endLabels(new double[]{medians[SLICES - 1], longest[SLICES - 1]},
                 List.of("median", "longest"), new int[]{0, 1});
+        report.section(String.format(Locale.ROOT, "Over time, at %.0f %%", 100 * reference.fraction()));
+        Table pauses = pauses(chart, log.begin(), seconds);
+        report.figure("Every slice's median and longest latency. Dots at the bottom: safepoints, at the height of their"
+                + " duration; purple with a dashed line those of collections.", slices, true, List.of(chart.svg()))
+                .table(pauses);
+    }
+
+    /** Draws the safepoints of a load over it; lists those of all loads and says how many that is. */
+    private Table pauses(Chart chart, long begin, double seconds) {
+        Table table = new Table("pauses", "Safepoints since the first load began.",
+                Column.text("operation", "Operation"),
+                Column.text("collection", "Collection"), new Column("second", "At, s", Numbers.fixed(3)),
+                new Column("ms", "ms", MILLIS));
+        long first = data.sweep().getFirst().log().begin();
+        int during = 0;
         for (Pause pause : data.pauses()) {
-            double at = (pause.begin() - log.begin()) / 1e9;
+            double at = (pause.begin() - begin) / 1e9;
+            double millis = pause.nanos() / NANOS_PER_MILLI;
+            if (pause.begin() >= first) {
+                table.row(pause.operation(), pause.collection() ? "yes" : "no", (pause.begin() - first) / 1e9, millis);
+            }
             if (at >= 0 && at <= seconds) {
-                pauses.row(pause.operation(), pause.collection() ? "yes" : "no", at, pause.nanos() / NANOS_PER_MILLI);
+                during++;
                 if (pause.collection()) {
                     chart.verticalRule(at);
                 }
-                chart.dot(at, pause.nanos() / NANOS_PER_MILLI, pause.collection() ? 3 : 2);
+                chart.dot(at, millis, pause.collection() ? 3 : 2);
             }
         }
-        report.section(String.format(Locale.ROOT, "Over time, at %.0f %%", 100 * reference.fraction()))
-                .figure("Every slice's median and longest latency. Dots at the bottom: safepoints, at the height of their"
-                        + " duration; purple with a dashed line those of collections.", slices, true,
-                        List.of(chart.svg()))
-                .table(pauses);
+        long collections = data.pauses().stream().filter(pause -> pause.begin() >= first && pause.collection()).count();
+        report.paragraph("Of the JVM's pauses, " + during + " fell into this load. In all loads together there were "
+                + collections + " collections; the table below has these and the other safepoints.");
+        return table;
     }
 
     private void arrivals() {

@@ -33,7 +33,7 @@ final class Soak implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        LoadGenerator generator = new LoadGenerator(Clock.system(), Laboratory.PATIENCE);
+        LoadGenerator generator = setup.generator();
         try (SentimentModel model = setup.model();
                 PipelineSubject subject = PipelineSubject.of(model, setup.pipeline(), Headlines.texts())) {
             double rate = load * setup.capacity(generator, subject);
