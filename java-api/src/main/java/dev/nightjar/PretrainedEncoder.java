@@ -3,7 +3,6 @@ package dev.nightjar;
 import dev.nightjar.io.EmbeddedModels;
 import dev.nightjar.io.HuggingFaceFolder;
 import dev.nightjar.io.PretrainedModel;
-import dev.nightjar.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -45,8 +44,13 @@ public enum PretrainedEncoder {
      * @throws java.nio.file.FileAlreadyExistsException if the folder holds something other than a model
      */
     public void save(Path folder) throws IOException {
+        save(folder, Precision.FLOAT32);
+    }
+
+    /** As {@link #save(Path)}, with the weights stored as {@link SentimentModel#convert} does. */
+    public void save(Path folder, Precision storage) throws IOException {
         try (PretrainedModel model = open()) {
-            HuggingFaceFolder.write(folder, model, DType.F32);
+            HuggingFaceFolder.write(folder, model, storage.storageType());
         }
     }
 

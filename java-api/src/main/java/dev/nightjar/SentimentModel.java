@@ -137,12 +137,14 @@ public final class SentimentModel implements AutoCloseable {
                         "the tokenizer has " + encoder.vocabSize() + " tokens, the model's vocabulary "
                                 + config.vocabSize());
             }
-            DType type = options.precision().type();
-            Backend backend = cleanup.add(Backends.open(options.device().backend(), type));
-            Parameters parameters = cleanup
-                    .add(new Parameters(backend, new ParameterLayout(config), options.precision().parameterType()));
+            DType wanted = options.precision() == Precision.AUTO ? DType.F32 : options.precision().type();
+            Backend backend = cleanup.add(Backends.open(options.device().backend(), wanted));
+            Precision precision = options.precision().resolve(backend, config);
+            Parameters parameters = cleanup.add(
+                    new Parameters(backend, new ParameterLayout(config), precision.parameterType()));
             fill(parameters, pretrained, config, seed);
-            SentimentModel model = new SentimentModel(config, options, backend, parameters, pretrained.tokenizerFiles(),
+            SentimentModel model = new SentimentModel(config, options.withPrecision(precision), backend, parameters,
+                    pretrained.tokenizerFiles(),
                     encoder);
             cleanup.keep();
             return model;
@@ -209,6 +211,11 @@ public final class SentimentModel implements AutoCloseable {
     /** Names of the regression targets in order; empty without regression head. */
     public List<String> targets() {
         return config.targets();
+    }
+
+    /** What the model computes in; never {@link Precision#AUTO}. */
+    public Precision precision() {
+        return options.precision();
     }
 
     /** Name of the backend the model runs on. */
@@ -389,6 +396,22 @@ public final class SentimentModel implements AutoCloseable {
                     .map(entry -> new NamedTensor(entry.name(), entry.shape(), parameters.fetch(entry.name(), arena)))
                     .toList();
             HuggingFaceFolder.write(folder, config, tensors, DType.F32, tokenizerFiles);
+        }
+    }
+
+    /**
+     * Writes a Hugging Face folder anew, heads and tokenizer included, with its weights stored in another precision: rounded, or
+     * for {@link Precision#INT8} quantised as loading in it does, so that the copy loaded in that precision gives the same
+     * results. The {@linkplain dev.nightjar.io.HuggingFaceFolder layout of quantised weights} is Nightjar's own; a model can be
+     * loaded from it in every precision. Atomic as {@link #save}.
+     *
+     * @param storage any but {@link Precision#AUTO}
+     * @throws FormatException naming file and tensor, if the folder is no model or a value is beyond the range of {@code storage}
+     * @throws java.nio.file.FileAlreadyExistsException if the target holds something other than a model
+     */
+    public static void convert(Path folder, Path target, Precision storage) throws IOException {
+        try (PretrainedModel model = HuggingFaceFolder.open(folder)) {
+            HuggingFaceFolder.write(target, model, storage.storageType());
         }
     }
 

@@ -353,6 +353,9 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
          * backend offers what, {@link Device#statuses()} says.
          */
         public Builder precision(Precision value) {
+            if (value == Precision.AUTO) {
+                throw new IllegalArgumentException("a model is trained in a precision that was named, not in auto");
+            }
             precision = value;
             return this;
         }

@@ -74,7 +74,7 @@ class CommandLineTest {
             "study variability --data d --output o --learning-rates 0 | learningRate",
             "study variability --data d --output o --seeds 1,1 | seed 1 is given twice",
             "convert minilm                       | FOLDER",
-            "convert gpt folder                   | 'is not one of [minilm, bert-base]'"})
+            "convert gpt folder                   | 'neither a model''s folder nor one of [minilm, bert-base]'"})
     void wrongArgumentsAreNamed(String arguments, String complaint) {
         Result result = run(arguments.isEmpty() ? new String[0] : arguments.split(" "));
         assertThat(result.exitCode).isEqualTo(2);
@@ -159,7 +159,7 @@ class CommandLineTest {
         Path encoder = folder.resolve("encoder");
         Result converted = run("convert", "minilm", encoder.toString(), "--json");
         assertThat(converted.exitCode).isZero();
-        assertThat(converted.json().get("encoder").stringValue()).isEqualTo("minilm");
+        assertThat(converted.json().get("source").stringValue()).isEqualTo("minilm");
         assertThat(converted.json().get("folder").stringValue()).isEqualTo(encoder.toString());
         assertThat(encoder.resolve("model.safetensors")).isRegularFile();
 

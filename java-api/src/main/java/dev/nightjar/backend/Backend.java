@@ -70,6 +70,16 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
+     * Which of {@link #inferenceTypes} is fastest here for models of a shape, as far as this backend knows or measures.
+     *
+     * @param dim model dimension
+     * @param hiddenDim of the feed-forward layers
+     */
+    default DType fastestInferenceType(int dim, int hiddenDim) {
+        return DType.F32;
+    }
+
+    /**
      * What weights, activations and their gradients of training can be on this device, float32 among them. Master
      * parameters, their gradients and moments are float32 with each.
      */

@@ -26,6 +26,9 @@ import tools.jackson.databind.JsonNode;
 record ConfigJson(DistilBertConfig encoder, List<String> labels, boolean regression, List<String> regressionTargets) {
     private static final String REGRESSION = "regression";
     private static final String CLASSIFICATION = "single_label_classification";
+    private static final String QUANTIZATION = "quantization_config";
+    private static final String METHOD = "quant_method";
+    private static final String INT8_ROWS = "nightjar-int8-rows";
     /** Against {@code "num_labels": 2147483647}; names in {@code id2label} are bounded by the file. */
     private static final int MAX_NUMBERED_LABELS = 1 << 16;
 
@@ -82,6 +85,9 @@ record ConfigJson(DistilBertConfig encoder, List<String> labels, boolean regress
         // transformers 5 reads the first, version 4 the second.
         json.put("dtype", dtype);
         json.put("torch_dtype", dtype);
+        if (storage == DType.I8) {
+            json.put(QUANTIZATION, Map.of(METHOD, INT8_ROWS));
+        }
         return Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(json);
     }
 
@@ -96,6 +102,10 @@ record ConfigJson(DistilBertConfig encoder, List<String> labels, boolean regress
             String problem = string("problem_type", "");
             require(List.of("", REGRESSION, CLASSIFICATION).contains(problem), "problem_type",
                     "\"" + CLASSIFICATION + "\" or \"" + REGRESSION + "\"");
+            JsonNode quantization = root.path(QUANTIZATION);
+            require(quantization.isMissingNode() || quantization.isNull()
+                    || quantization.path(METHOD).asString("").equals(INT8_ROWS), QUANTIZATION,
+                    "none, or of " + METHOD + " \"" + INT8_ROWS + "\"");
             List<String> labels = labels();
             DistilBertConfig encoder;
             try {

@@ -1,6 +1,8 @@
 package dev.nightjar.io;
 
 import dev.nightjar.FormatException;
+import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Int8Rows;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.foreign.ValueLayout.OfFloat;
@@ -35,6 +37,10 @@ final class DerivedWeights implements WeightSource {
     record RowAdded(String name, String addend) implements Origin {
     }
 
+    /** A matrix of int8s whose rows are multiplied by the elements of a vector or column. */
+    record Scaled(String name, String scales) implements Origin {
+    }
+
     private final WeightSource base;
     private final SequencedMap<String, Origin> origins;
 
@@ -53,11 +59,28 @@ final class DerivedWeights implements WeightSource {
             throw new FormatException(base.location() + ", tensor " + origin.name(),
                     "expected a matrix, found shape " + shape);
         }
+        if (origin instanceof Scaled scaled) {
+            requireScales(scaled, shape.get(0));
+        }
         if (origin instanceof RowAdded added) {
             List<Long> rows = base.info(added.addend()).shape();
             if (rows.size() != 2 || rows.get(0) < 1 || !rows.get(1).equals(shape.get(1))) {
                 throw new FormatException(base.location() + ", tensor " + added.addend(),
                         "expected rows of " + shape.get(1) + ", found shape " + rows);
+            }
+        }
+    }
+
+    private void requireScales(Scaled scaled, long rows) {
+        TensorInfo info = base.info(scaled.scales());
+        if (base.info(scaled.name()).dtype() != DType.I8 || info.dtype() != DType.F32 || info.elementCount() != rows) {
+            throw new FormatException(base.location() + ", tensor " + scaled.scales(),
+                    "expected " + rows + " F32 scales for the rows of an I8 matrix, found " + info.dtype() + " "
+                            + info.shape() + " for " + base.info(scaled.name()).dtype());
+        }
+        for (float scale : base.read(scaled.scales())) {
+            if (!(scale >= 0 && scale <= Float.MAX_VALUE / Int8Rows.LIMIT)) {
+                throw new FormatException(base.location() + ", tensor " + scaled.scales(), "has a scale " + scale);
             }
         }
     }
@@ -90,6 +113,10 @@ final class DerivedWeights implements WeightSource {
                 base.read(added.name(), destination);
                 addRow(base.read(added.addend()), base.info(added.name()).shape(), destination);
             }
+            case Scaled scaled -> {
+                base.read(scaled.name(), destination);
+                scaleRows(base.read(scaled.scales()), base.info(scaled.name()).shape().get(1), destination);
+            }
         }
     }
 
@@ -105,6 +132,14 @@ final class DerivedWeights implements WeightSource {
                         destination.setAtIndex(FLOAT, (long) column * rows + row, source[row * columns + column]);
                     }
                 }
+            }
+        }
+    }
+
+    private static void scaleRows(float[] scales, long columns, MemorySegment destination) {
+        for (int row = 0; row < scales.length; row++) {
+            for (long index = row * columns; index < (row + 1) * columns; index++) {
+                destination.setAtIndex(FLOAT, index, destination.getAtIndex(FLOAT, index) * scales[row]);
             }
         }
     }

@@ -4,7 +4,9 @@ import dev.nightjar.FormatException;
 import dev.nightjar.model.DistilBertConfig;
 import dev.nightjar.model.ParameterLayout;
 import dev.nightjar.model.ParameterLayout.Entry;
+import dev.nightjar.model.ParameterLayout.Kind;
 import dev.nightjar.tensor.DType;
+import dev.nightjar.tensor.Int8Rows;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,6 +29,10 @@ import java.util.stream.IntStream;
  * <p>Regression beside classification is Nightjar's addition: {@code regressor.weight [targets, dim]} and {@code
  * regressor.bias}, which transformers reports as unexpected and leaves out. Regression alone is written and read in
  * transformers' own way, {@code "problem_type": "regression"} with the regressor under the name of {@code classifier}.
+ *
+ * <p>Quantised matrices are Nightjar's addition too: {@code NAME [rows, cols]} in I8 and {@code NAME_scale [rows, 1]} in F32, whose
+ * product, row by row, is the matrix. The configuration says so in {@code quantization_config}, by a method that transformers does not
+ * know and therefore refuses to open.
  */
 public final class HuggingFaceFolder {
     private static final String CONFIG = "config.json";
@@ -34,6 +40,8 @@ public final class HuggingFaceFolder {
     private static final String INDEX = "model.safetensors.index.json";
     private static final String CLASSIFIER = "classifier";
     private static final String REGRESSOR = "regressor";
+    /** What follows the name of a quantised matrix in that of its scales. */
+    private static final String SCALES = "_scale";
     private static final Set<String> TOKENIZER = Set.of("tokenizer.json", "tokenizer_config.json", "vocab.txt",
             "special_tokens_map.json", "added_tokens.json");
     private static final int MAX_CONFIG_BYTES = 16 << 20;
@@ -117,7 +125,10 @@ public final class HuggingFaceFolder {
         for (Entry entry : PretrainedModel.parameters(weights, config, hasHeads)) {
             String stored = bare ? entry.name().replaceFirst("^distilbert\\.", "") : entry.name();
             stored = classifierRegresses ? stored.replace(REGRESSOR, CLASSIFIER) : stored;
-            origins.put(entry.name(), new DerivedWeights.Same(stored));
+            String scales = stored + SCALES;
+            origins.put(entry.name(), weights.names().contains(scales)
+                    ? new DerivedWeights.Scaled(stored, scales)
+                    : new DerivedWeights.Same(stored));
         }
         return new PretrainedModel(config, hasHeads, new DerivedWeights(weights, origins), tokenizerFiles);
     }
@@ -176,7 +187,7 @@ public final class HuggingFaceFolder {
      *
      * @param tensors all the tensors of a model of this configuration, under the names of {@link
      *        PretrainedModel#weights()}
-     * @param storage F32, or F16 or BF16 to round to
+     * @param storage F32, or F16 or BF16 to round to, or I8 to quantise the blocks' matrices
      * @param tokenizerFiles content by file name, as in {@link PretrainedModel#tokenizerFiles()}
      * @throws IllegalArgumentException if the tensors or tokenizer files are not those of such a model
      * @throws java.nio.file.FileAlreadyExistsException if the folder holds anything else
@@ -194,21 +205,42 @@ public final class HuggingFaceFolder {
     private static void store(Path folder, DistilBertConfig config, Collection<NamedTensor> tensors, DType storage,
             Map<String, byte[]> tokenizerFiles) throws IOException {
         List<NamedTensor> stored = new ArrayList<>();
+        ParameterLayout layout = new ParameterLayout(config);
         for (NamedTensor tensor : tensors) {
-            String name = config.classes() == 0
-                    ? tensor.name().replace(REGRESSOR, CLASSIFIER)
-                    : tensor.name();
-            stored.add(new NamedTensor(name, tensor.shape(), tensor.data()));
+            Entry entry = layout.entry(tensor.name());
+            if (storage == DType.I8 && entry.kind() == Kind.MATRIX && entry.layer() < config.layers()) {
+                stored.addAll(quantised(tensor));
+            } else {
+                String name = config.classes() == 0
+                        ? tensor.name().replace(REGRESSOR, CLASSIFIER)
+                        : tensor.name();
+                stored.add(new NamedTensor(name, tensor.shape(), tensor.data()));
+            }
         }
         Set<String> replaceable = new HashSet<>(TOKENIZER);
         replaceable.addAll(List.of(CONFIG, WEIGHTS));
         AtomicFiles.writeFolder(folder, replaceable::contains, temporary -> {
             Files.write(temporary.resolve(CONFIG), ConfigJson.write(config, storage));
-            SafetensorsWriter.write(temporary.resolve(WEIGHTS), stored, storage);
+            SafetensorsWriter.write(temporary.resolve(WEIGHTS), stored, storage == DType.I8 ? DType.F32 : storage);
             for (Map.Entry<String, byte[]> file : tokenizerFiles.entrySet()) {
                 Files.write(temporary.resolve(file.getKey()), file.getValue());
             }
         });
+    }
+
+    /** A matrix as int8s, and the scales of its rows. */
+    private static List<NamedTensor> quantised(NamedTensor matrix) {
+        int rows = Math.toIntExact(matrix.shape().get(0));
+        int cols = Math.toIntExact(matrix.shape().get(1));
+        MemorySegment values = Arena.ofAuto().allocate((long) rows * cols);
+        MemorySegment scales = Arena.ofAuto().allocate((long) rows * Float.BYTES, Float.BYTES);
+        try {
+            Int8Rows.quantise(rows, cols, matrix.data(), values, scales);
+        } catch (ArithmeticException e) {
+            throw new FormatException("tensor " + matrix.name(), e.getMessage(), e);
+        }
+        return List.of(new NamedTensor(matrix.name(), matrix.shape(), DType.I8, values),
+                new NamedTensor(matrix.name() + SCALES, List.of((long) rows, 1L), scales));
     }
 
     private static void requireComplete(DistilBertConfig config, Collection<NamedTensor> tensors) {

@@ -27,7 +27,7 @@ public final class SafetensorsWriter {
      * Writes or replaces a file, the tensors in the order given. A failure leaves a part of it, and it is not synchronised with
      * the disk: {@link AtomicFiles#writeFolder} sees to both for the whole folder that the file belongs to.
      *
-     * @param storage F32, or F16 or BF16 to round to (nearest, ties to even)
+     * @param storage of tensors in float32: F32, or F16 or BF16 to round to (nearest, ties to even)
      * @throws IllegalArgumentException for another type, a name given twice or the reserved name {@code __metadata__}
      */
     public static void write(Path file, Collection<NamedTensor> tensors, DType storage) throws IOException {
@@ -44,7 +44,11 @@ public final class SafetensorsWriter {
             writeFully(channel, ByteBuffer.wrap(header));
             MemorySegment chunk = arena.allocate(CHUNK_ELEMENTS * storage.bytes());
             for (NamedTensor tensor : tensors) {
-                writeData(channel, tensor.data(), storage, chunk);
+                if (tensor.type() == DType.F32) {
+                    writeRounded(channel, tensor.data(), storage, chunk);
+                } else {
+                    writeFully(channel, tensor.data());
+                }
             }
         }
     }
@@ -55,8 +59,9 @@ public final class SafetensorsWriter {
         long offset = 0;
         for (NamedTensor tensor : tensors) {
             Map<String, Object> entry = new LinkedHashMap<>();
-            long end = offset + new TensorInfo(tensor.name(), storage, tensor.shape()).byteCount();
-            entry.put("dtype", storage.name());
+            DType type = tensor.type() == DType.F32 ? storage : tensor.type();
+            long end = offset + new TensorInfo(tensor.name(), type, tensor.shape()).byteCount();
+            entry.put("dtype", type.name());
             entry.put("shape", tensor.shape());
             entry.put("data_offsets", List.of(offset, end));
             if (header.put(tensor.name(), entry) != null) {
@@ -69,13 +74,20 @@ public final class SafetensorsWriter {
         return (json + " ".repeat(-bytes & 7)).getBytes(StandardCharsets.UTF_8);
     }
 
-    private static void writeData(FileChannel channel, MemorySegment data, DType storage, MemorySegment chunk)
+    private static void writeRounded(FileChannel channel, MemorySegment data, DType storage, MemorySegment chunk)
             throws IOException {
         long elements = data.byteSize() / Float.BYTES;
         for (long done = 0; done < elements; done += CHUNK_ELEMENTS) {
             long count = Math.min(CHUNK_ELEMENTS, elements - done);
             Float32Codec.encode(storage, data.asSlice(done * Float.BYTES, count * Float.BYTES), chunk, count);
             writeFully(channel, chunk.asSlice(0, count * storage.bytes()).asByteBuffer());
+        }
+    }
+
+    private static void writeFully(FileChannel channel, MemorySegment data) throws IOException {
+        for (long done = 0; done < data.byteSize(); done += CHUNK_ELEMENTS) {
+            long bytes = Math.min(CHUNK_ELEMENTS, data.byteSize() - done);
+            writeFully(channel, data.asSlice(done, bytes).asByteBuffer());
         }
     }
 

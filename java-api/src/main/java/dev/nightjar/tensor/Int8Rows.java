@@ -12,7 +12,8 @@ import java.lang.foreign.ValueLayout;
  */
 public final class Int8Rows {
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
-    private static final float LIMIT = 127;
+    /** Largest magnitude of a quantised element. */
+    public static final float LIMIT = 127;
     /** Low bits of a float32 that a scale does without. */
     private static final int SPARE_BITS = 0xFF;
 

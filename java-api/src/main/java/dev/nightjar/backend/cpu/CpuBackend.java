@@ -11,7 +11,6 @@ import dev.nightjar.tensor.HostBuffer;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -36,6 +35,10 @@ public final class CpuBackend implements Backend {
     /** Instructions without which a type would be slower than float32. */
     private static final Map<DType, NativeKernels.Isa> REQUIRED = new EnumMap<>(
             Map.of(DType.BF16, NativeKernels.Isa.AVX512_BF16, DType.I8, NativeKernels.Isa.AVX512_VNNI));
+
+    /** DistilBERT base. */
+    private static final int TYPICAL_DIM = 768;
+    private static final int TYPICAL_HIDDEN_DIM = 3072;
 
     private final NativeKernels kernels;
     private final Gemm gemm;
@@ -96,7 +99,14 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Map<String, String> details() {
-        return Collections.unmodifiableMap(details);
+        Map<String, String> all = new LinkedHashMap<>(details);
+        all.put("precision auto", FastestType.of(this, TYPICAL_DIM, TYPICAL_HIDDEN_DIM).reason());
+        return all;
+    }
+
+    /** Who computes, as text. */
+    String implementations() {
+        return details.toString();
     }
 
     @Override
@@ -126,6 +136,11 @@ public final class CpuBackend implements Backend {
             throw new UnavailableException(e.getMessage() + ": " + type.fullName() + " needs native kernels for "
                     + REQUIRED.get(type) + ", and there are " + details.get("kernels"), e);
         }
+    }
+
+    @Override
+    public DType fastestInferenceType(int dim, int hiddenDim) {
+        return FastestType.of(this, dim, hiddenDim).type();
     }
 
     @Override
