@@ -19,7 +19,7 @@ readonly SOURCES=$HERE/src
 readonly PTX_ARCHITECTURES="75 80 90"
 readonly RELEASE_ARCHITECTURES="75 80 86 89 90 100 120"
 readonly RELEASE_PTX="75 80 120"
-readonly OPERATIONS="embedding layernorm bias gemm attention heads activation dropout first_token head layernorm_backward embedding_gradient attention_train"
+readonly OPERATIONS="embedding layernorm bias gemm attention heads gemm_backward activation dropout first_token head layernorm_backward embedding_gradient attention_train attention_backward"
 readonly FLAGS="-std=c++17 -O3 -Werror all-warnings"
 
 find_nvcc() {

@@ -41,6 +41,14 @@ struct WeightDropout {
         factors[3] = dropout.factor(odd ? word[3] : second);
     }
 
+    /** Factors of four keys, the first a multiple of 4, in one query. */
+    __device__ void keyFactors(int firstKey, int query, float (&factors)[4]) const {
+        unsigned word[4];
+        dropout.words(firstKey / 4, head | query, key, word);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) factors[i] = dropout.factor(word[i]);
+    }
+
     /** Factors of one key in four queries, for the lane whose number's two bits from `stride` on are the key's: see Dropout::exchange(). */
     template <int stride> __device__ void quadFactors(int key, const int (&queries)[4], float (&factors)[4]) const {
         const unsigned rows[4] = {head | queries[0], head | queries[1], head | queries[2], head | queries[3]};

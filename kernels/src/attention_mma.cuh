@@ -24,13 +24,45 @@ struct Head {
     }
 };
 
+/**
+ * Copies rows [first, first + count) of one head, zeros past `length` rows and `headDim` columns.
+ *
+ * @param rows the sequence's first row, others `stride` elements apart
+ */
+template <int HD>
+__device__ inline void copyHeadRows(char* shared, const S* rows, int64_t stride, int first, int count, int length, int headDim) {
+    constexpr int kRowBytes = HD * static_cast<int>(sizeof(S));
+    constexpr int kChunks = kRowBytes / 16;
+    for (int index = threadIdx.x; index < count * kChunks; index += blockDim.x) {
+        const int row = index / kChunks;
+        const int chunk = index % kChunks;
+        const bool present = first + row < length && chunk * kPacket<S> < headDim;
+        const S* source = rows + (present ? (first + row) * stride + chunk * kPacket<S> : 0);
+        copyPacket(shared + swizzled<kRowBytes>(row, chunk), source, present);
+    }
+}
+
+/** Writes rows [first, first + 16) of a head from one warp's swizzled shared memory, in whole packets; what copyHeadRows() leaves out is left. */
+template <int HD>
+__device__ inline void storeHeadRows(S* rows, int64_t stride, const char* shared, int first, int length, int headDim) {
+    constexpr int kRowBytes = HD * static_cast<int>(sizeof(S));
+    constexpr int kChunks = kRowBytes / 16;
+    for (int index = threadIdx.x % kWarp; index < 16 * kChunks; index += kWarp) {
+        const int row = first + index / kChunks;
+        const int column = index % kChunks * kPacket<S>;
+        if (row < length && column < headDim) {
+            *reinterpret_cast<uint4*>(rows + row * stride + column) =
+                *reinterpret_cast<const uint4*>(shared + swizzled<kRowBytes>(index / kChunks, index % kChunks));
+        }
+    }
+}
+
 /** The largest score a sum has seen must be finite, or exp2(-inf - -inf) is not a number. */
 constexpr float kLowest = -1e30f;
 
 /** HD: headDim rounded up to 32, 64 or 128; the columns between are zeros in shared memory and are not written. */
 template <int HD> struct WarpAttention {
     static constexpr int kRowBytes = HD * static_cast<int>(sizeof(S));
-    static constexpr int kChunks = kRowBytes / 16;
     static constexpr int kQueries = 16;
 
     unsigned query[HD / 16][4];
@@ -40,14 +72,7 @@ template <int HD> struct WarpAttention {
 
     /** Copies rows [first, first + count) of queries, keys or values (`part` 0, 1, 2), zeros outside the sequence and the head. */
     static __device__ void load(char* shared, const Head& head, int part, int first, int count) {
-        for (int index = threadIdx.x; index < count * kChunks; index += blockDim.x) {
-            const int row = index / kChunks;
-            const int chunk = index % kChunks;
-            const bool present = first + row < head.length && chunk * kPacket<S> < head.headDim;
-            const S* source = head.query
-                + (present ? (static_cast<int64_t>(first + row) * 3 + part) * head.dim + chunk * kPacket<S> : 0);
-            copyPacket(shared + swizzled<kRowBytes>(row, chunk), source, present);
-        }
+        copyHeadRows<HD>(shared, head.query + part * head.dim, 3 * head.dim, first, count, head.length, head.headDim);
     }
 
     /** @param queries this warp's 16 rows */
@@ -187,14 +212,7 @@ template <int HD> struct WarpAttention {
             }
         }
         __syncwarp();
-        for (int index = lane; index < kQueries * kChunks; index += kWarp) {
-            const int row = firstQuery + index / kChunks;
-            const int column = index % kChunks * kPacket<S>;
-            if (row < head.length && column < head.headDim) {
-                *reinterpret_cast<uint4*>(head.out + static_cast<int64_t>(row) * head.dim + column) =
-                    *reinterpret_cast<const uint4*>(queries + swizzled<kRowBytes>(index / kChunks, index % kChunks));
-            }
-        }
+        storeHeadRows<HD>(head.out, head.dim, queries, firstQuery, head.length, head.headDim);
     }
 };
 

@@ -39,7 +39,7 @@ __device__ inline void gemmTile(S* out, S* preActivation, const S* x, const S* w
     const int row0 = blockIdx.y * BM;
     if (row0 >= real) return;
     const Epilogue epilogue(out, preActivation, bias, residual, activation, real, n);
-    Tile::run(shared, Operands(x, weight, real, n, k), epilogue, row0, blockIdx.x * BN);
+    Tile::run(shared, Operand(x, real, k), Operand(weight, n, k), epilogue, row0, blockIdx.x * BN);
     finishPanel(epilogue, gamma, beta, tickets, eps, row0, BM, reinterpret_cast<int*>(shared));
 }
 
@@ -49,7 +49,7 @@ __device__ inline void gemmTile(S* out, S* preActivation, const S* x, const S* w
     S *out, S *preActivation, const S *x, const S *weight, const S *bias, const S *residual, const S *gamma,         \
         const S *beta, unsigned *tickets, int activation, int rows, const int *rowCount, int n, int k, float eps
 
-extern "C" __global__ void __launch_bounds__(256, 2) NJ_NAME(nj_gemm_tile128)(NJ_GEMM_PARAMETERS) {
+extern "C" __global__ void __launch_bounds__(256, nj::kLargeTileBlocks) NJ_NAME(nj_gemm_tile128)(NJ_GEMM_PARAMETERS) {
     nj::gemmTile<128, 128>(out, preActivation, x, weight, bias, residual, gamma, beta, tickets, activation, rows,
                            rowCount, n, k, eps);
 }

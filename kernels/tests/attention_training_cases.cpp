@@ -36,6 +36,52 @@ void forward(Device& device, Type type, const Shape& s) {
     expectClose(what + " logSumExp", type, written(what, Type::f32, logSumExp, exact.logSumExp.size()), exact.logSumExp, plain.logSumExp);
 }
 
+struct BackwardInputs {
+    Batch batch;
+    Values qkv;
+    Values dOut;
+    AttentionResult forward;  // as the device would have kept it
+
+    BackwardInputs(Type type, const Shape& s) : batch(s.lengths) {
+        Random random(s.spec.dim() + 1);
+        const auto tokens = static_cast<size_t>(batch.tokens());
+        qkv = random.normal(type, tokens * 3 * s.spec.dim(), s.deviation);
+        dOut = random.normal(type, tokens * s.spec.dim(), 1);
+        forward = attentionForward(qkv, batch, s.spec, Rounding::exact());
+        for (double& value : forward.out) value = roundTo(type, value);
+        for (double& value : forward.logSumExp) value = static_cast<float>(value);
+    }
+};
+
+const Buffer& launch(Device& device, Type type, const Shape& s, const BackwardInputs& in) {
+    const auto tokens = static_cast<size_t>(in.batch.tokens());
+    const AttentionBackwardBuffers buffers{device.output(type, (tokens + 3) * 3 * s.spec.dim()), device.output(Type::f32, tokens * s.spec.heads),
+                                           device.upload(type, in.qkv), device.upload(type, in.forward.out), device.upload(type, in.dOut),
+                                           device.upload(Type::f32, in.forward.logSumExp)};
+    launchAttentionBackward(device, type, buffers, DeviceBatch(device, in.batch), longest(in.batch), s.spec);
+    return buffers.dQkv;
+}
+
+void backward(Device& device, Type type, const Shape& s) {
+    const BackwardInputs in(type, s);
+    const std::string what = describe(s) + " backward";
+    const Values actual = written(what, type, launch(device, type, s, in), in.qkv.size());
+    const AttentionGradients exact = attentionBackward(in.qkv, in.forward, in.dOut, in.batch, s.spec, Rounding::exact());
+    const AttentionGradients plain = attentionBackward(in.qkv, in.forward, in.dOut, in.batch, s.spec, Rounding::to(type));
+    const int dim = s.spec.dim();
+    const auto part = [&](int index) {
+        Values values;
+        for (int t = 0; t < in.batch.tokens(); ++t) {
+            const auto first = actual.begin() + (static_cast<int64_t>(t) * 3 + index) * dim;
+            values.insert(values.end(), first, first + dim);
+        }
+        return values;
+    };
+    expectClose(what + " queries", type, part(0), exact.dQueries, plain.dQueries);
+    expectClose(what + " keys", type, part(1), exact.dKeys, plain.dKeys);
+    expectClose(what + " values", type, part(2), exact.dValues, plain.dValues);
+}
+
 }  // namespace
 
 void addAttentionTrainingCases(std::vector<Case>& cases) {
@@ -47,7 +93,14 @@ void addAttentionTrainingCases(std::vector<Case>& cases) {
     all.push_back({{0, 0}, {1, 32, kSomeDropout}});
     for (const Shape& s : all) {
         cases.push_back({describe(s) + " forward", [s](Device& d, Type t) { forward(d, t, s); }});
+        cases.push_back({describe(s) + " backward", [s](Device& d, Type t) { backward(d, t, s); }});
     }
+    Case ordered{"attention training backward in any order", nullptr};
+    ordered.ordered = [](Device& d, Type t) {
+        const Shape s{{70, 129}, {2, 32, kSomeDropout}};
+        return launch(d, t, s, BackwardInputs(t, s)).read();
+    };
+    cases.push_back(ordered);
 }
 
 }  // namespace nj

@@ -22,6 +22,7 @@ void addAttentionCases(std::vector<Case>& cases);
 void addHeadsCases(std::vector<Case>& cases);
 void addTrainingRowCases(std::vector<Case>& cases);
 void addTrainingHeadCases(std::vector<Case>& cases);
+void addGemmBackwardCases(std::vector<Case>& cases);
 void addEmbeddingGradientCases(std::vector<Case>& cases);
 void addAttentionTrainingCases(std::vector<Case>& cases);
 

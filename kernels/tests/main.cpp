@@ -50,6 +50,7 @@ int runAll(const std::string& kernels, const std::string& text) {
     addHeadsCases(cases);
     addTrainingRowCases(cases);
     addTrainingHeadCases(cases);
+    addGemmBackwardCases(cases);
     addEmbeddingGradientCases(cases);
     addAttentionTrainingCases(cases);
     int ran = 0;
