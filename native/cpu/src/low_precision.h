@@ -197,9 +197,11 @@ void multiply_tile(const Product& p, int32_t first_block, int32_t last_block, in
             const int32_t row = p.blocks.begin(block);
             const int32_t count = p.blocks.rows(block);
             typename Type::Sum sums[kMaxBlock * kPanel];
-            // While the blocks of rows pass over this panel, each fetches its share of the next one.
-            const char* const next = panel + panel_size + panel_size / blocks * (block - first_block);
-            Blocks<Type>::of(count)(depth, p.left + int64_t{row} * depth, panel, next, kPanelStep / blocks, sums, kPanel);
+            // While several blocks of rows pass over this panel, each fetches its share of the next one. A single block is faster
+            // without (2.9 against 3.8 ms for 8 rows of all layers): it streams, which the processor foresees.
+            const bool alone = blocks == 1;
+            const char* const next = alone ? panel : panel + panel_size + panel_size / blocks * (block - first_block);
+            Blocks<Type>::of(count)(depth, p.left + int64_t{row} * depth, panel, next, alone ? 0 : kPanelStep / blocks, sums, kPanel);
             finish(count, width, sums, {p.rows + row, p.scales + column, column_bias}, function,
                    out + int64_t{row} * p.n + column, p.n);
         }

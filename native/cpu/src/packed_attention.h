@@ -92,7 +92,7 @@ inline float softmax_numerators(int32_t length, float scale, const float* __rest
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int32_t j = 0; j < length; j++) {
-        const Bf16 weight = to_bf16(exp_approx((scores[j] - max) * scale));
+        const Bf16 weight = positive_to_bf16(exp_approx((scores[j] - max) * scale));
         weights[j] = weight;
         sum += to_float(weight);
     }

@@ -8,7 +8,7 @@ import java.util.Objects;
  * @param device where it runs
  * @param precision the type it computes in; one that the device does not offer is refused, never replaced
  * @param tokenBudget most tokens in one forward pass; at least the longest text. Memory per session grows with it: about
- *        6 dim + hidden elements a token, of 4 bytes in float32 and 2 in the 16-bit precisions
+ *        6 dim + hidden elements a token, of 4 bytes in float32 and 2 in every other precision
  * @param sequenceBudget most texts in one forward pass
  * @param maxLength tokens after which a text is cut, special ones included; 0 for the model's maximum
  * @param refuseLong whether a longer text is refused instead of cut
