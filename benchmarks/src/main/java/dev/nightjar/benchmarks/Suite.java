@@ -38,6 +38,9 @@ public final class Suite {
         }
         String rows = new Runner(options.build()).run().stream().map(Suite::row).collect(Collectors.joining("\n"));
         System.out.println("\n" + Machine.description() + (brief ? "; short form\n" : "\n"));
+        System.out.println(
+                "Bytes are those of the whole JVM: an operation that allocates nothing shows the harness's, some 100 kB an"
+                        + " iteration, by the number of its runs.\n");
         System.out.println("| Benchmark | Parameters | Mean, µs | p50, µs | p99, µs | Bytes allocated |");
         System.out.println("|---|---|---:|---:|---:|---:|\n" + rows);
     }

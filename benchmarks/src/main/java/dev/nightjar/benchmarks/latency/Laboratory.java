@@ -29,8 +29,7 @@ import picocli.CommandLine.Option;
         description = "Open-loop latency of MiniLM-L6 behind an InferencePipeline, from UTF-8 to class and score.")
 public final class Laboratory {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
-    private static final long SPARE_SPIN_NANOS = 20_000_000;
-    private static final long SHARED_SPIN_NANOS = 60_000;
+    private static final long SPIN_NANOS = 1_000_000;
     private static final int WARM_UP_REQUESTS = 1000;
     private static final int CAPACITY_REQUESTS = 2000;
 
@@ -77,10 +76,8 @@ public final class Laboratory {
                     List.of("score"), seed, options);
         }
 
-        /** On a processor of its own, where there is one, the generator spins from one text to the next. */
         LoadGenerator generator() {
-            boolean spare = Runtime.getRuntime().availableProcessors() > threads;
-            return new LoadGenerator(Clock.system(spare ? SPARE_SPIN_NANOS : SHARED_SPIN_NANOS), PATIENCE);
+            return new LoadGenerator(Clock.system(SPIN_NANOS), PATIENCE);
         }
 
         PipelineOptions pipeline() {

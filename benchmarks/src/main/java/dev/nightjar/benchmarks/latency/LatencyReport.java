@@ -253,9 +253,8 @@ final class LatencyReport {
                 chart.dot(at, millis, pause.collection() ? 3 : 2);
             }
         }
-        long collections = data.pauses().stream().filter(pause -> pause.begin() >= first && pause.collection()).count();
-        report.paragraph("Of the JVM's pauses, " + during + " fell into this load. In all loads together there were "
-                + collections + " collections; the table below has these and the other safepoints.");
+        long all = data.pauses().stream().filter(pause -> pause.begin() >= first).count();
+        report.paragraph("Safepoints in this load: " + during + "; from the first load on: " + all + ".");
         return table;
     }
 

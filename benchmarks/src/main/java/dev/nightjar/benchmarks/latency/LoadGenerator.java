@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class LoadGenerator {
     private static final long LEAD_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
-    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(2);
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
     private final Clock clock;
     private final Duration patience;
