@@ -14,24 +14,25 @@
 namespace nj {
 
 constexpr int kSlice = 256;
-constexpr int kRuns = kSlice / (kWarp * kPacket<S>);
+constexpr int kRun = 4;  // neighbours that are 16 bytes of a table
+constexpr int kRuns = kSlice / (kWarp * kRun);
 
 /** This warp's columns of sums of rows. */
 struct RowSum {
     int dim;
     bool packed;
-    float sum[kRuns][kPacket<S>];
+    float sum[kRuns][kRun];
 
     __device__ RowSum(const S* rows, const float* table, int dim) : dim(dim), packed(isPacked(rows, dim) && isPacked(table, dim)) {
 #pragma unroll
         for (int r = 0; r < kRuns; ++r) {
 #pragma unroll
-            for (int i = 0; i < kPacket<S>; ++i) sum[r][i] = 0;
+            for (int i = 0; i < kRun; ++i) sum[r][i] = 0;
         }
     }
 
     static __device__ int column(int run) {
-        return blockIdx.y * kSlice + (run * kWarp + threadIdx.x % kWarp) * kPacket<S>;
+        return blockIdx.y * kSlice + (run * kWarp + threadIdx.x % kWarp) * kRun;
     }
 
     __device__ void add(const S* row) {
@@ -39,15 +40,11 @@ struct RowSum {
         for (int r = 0; r < kRuns; ++r) addPacket(row, column(r), dim, packed, sum[r]);
     }
 
-    __device__ void addTo(float* row) const {
+    __device__ void addTo(float* row) {
 #pragma unroll
         for (int r = 0; r < kRuns; ++r) {
-#pragma unroll
-            for (int i = 0; i < kPacket<S>; i += 4) {
-                float values[4] = {sum[r][i], sum[r][i + 1], sum[r][i + 2], sum[r][i + 3]};
-                addPacket(row, column(r) + i, dim, packed, values);
-                storePacket(row, column(r) + i, dim, packed, values);
-            }
+            addPacket(row, column(r), dim, packed, sum[r]);
+            storePacket(row, column(r), dim, packed, sum[r]);
         }
     }
 

@@ -7,6 +7,8 @@ namespace nj {
 
 /** Where a product goes: preActivation = x W' + bias; out = act(preActivation) + residual, then LayerNorm where gamma is given. */
 struct Epilogue {
+    static constexpr int kRun = kPacket<S>;  // elements of storeRun()
+
     S* out;             // [rows, n]
     S* preActivation;   // [rows, n] or null
     const S* bias;      // [n] or null
@@ -31,7 +33,7 @@ struct Epilogue {
     }
 
     /** The product's packet that begins at (row, column); only where `packed`. */
-    __device__ void storeRun(int row, int column, float (&values)[kPacket<S>]) const {
+    __device__ void storeRun(int row, int column, float (&values)[kRun]) const {
         if (row >= rows || column >= n) return;
         const int64_t offset = static_cast<int64_t>(row) * n;
         float other[kPacket<S>];

@@ -17,6 +17,8 @@ namespace nj {
 
 /** Where a gradient of a weight goes: out [rows, n], overwritten or added to. */
 struct GradientEpilogue {
+    static constexpr int kRun = 4;
+
     float* out;
     int rows;
     int n;
@@ -31,15 +33,11 @@ struct GradientEpilogue {
         *at = add ? *at + value : value;
     }
 
-    __device__ void storeRun(int row, int column, const float (&values)[kPacket<S>]) const {
+    __device__ void storeRun(int row, int column, float (&values)[kRun]) const {
         if (row >= rows) return;
         float* at = out + static_cast<int64_t>(row) * n;
-#pragma unroll
-        for (int i = 0; i < kPacket<S>; i += 4) {
-            float run[4] = {values[i], values[i + 1], values[i + 2], values[i + 3]};
-            if (add) addPacket(at, column + i, n, true, run);
-            storePacket(at, column + i, n, true, run);
-        }
+        if (add) addPacket(at, column, n, true, values);
+        storePacket(at, column, n, true, values);
     }
 };
 

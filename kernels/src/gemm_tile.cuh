@@ -163,18 +163,26 @@ template <int BM, int BN, Over left = Over::kColumns, Over right = Over::kColumn
 
     template <class Epilogue>
     static __device__ void storeStrip(const float* strip, const Epilogue& epilogue, int row, int column) {
+        constexpr int kLanes = kWarpColumns / Epilogue::kRun;  // of a row
         const int lane = threadIdx.x % kWarp;
 #pragma unroll 1
-        for (int r = lane / 4; r < 16; r += 8) {
-            const float* from = strip + r * kStride + lane % 4 * 8;
-            // Odd rows read their second half first: eight lanes' 16 bytes then fall on all banks.
-            const int flip = r % 2 * 4;
-            const float4 first = *reinterpret_cast<const float4*>(from + flip);
-            const float4 second = *reinterpret_cast<const float4*>(from + (4 - flip));
-            const float4 low = flip == 0 ? first : second;
-            const float4 high = flip == 0 ? second : first;
-            float values[kPacket<S>] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-            epilogue.storeRun(row + r, column + lane % 4 * 8, values);
+        for (int r = lane / kLanes; r < 16; r += kWarp / kLanes) {
+            const float* from = strip + r * kStride + lane % kLanes * Epilogue::kRun;
+            float values[Epilogue::kRun];
+            if constexpr (Epilogue::kRun == 8) {
+                // Odd rows read their second half first: eight lanes' 16 bytes then fall on all banks.
+                const int flip = r % 2 * 4;
+                const float4 first = *reinterpret_cast<const float4*>(from + flip);
+                const float4 second = *reinterpret_cast<const float4*>(from + (4 - flip));
+                const float4 low = flip == 0 ? first : second;
+                const float4 high = flip == 0 ? second : first;
+                const float all[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+                for (int i = 0; i < 8; ++i) values[i] = all[i];
+            } else {
+                loadPacket(from, 0, Epilogue::kRun, true, values);
+            }
+            epilogue.storeRun(row + r, column + lane % kLanes * Epilogue::kRun, values);
         }
     }
 

@@ -2,72 +2,14 @@
 // Markdown. The counts are exact; they are not times.
 //
 //   kernel_counters KERNELS FILE    status 1 if a kernel misses its bounds
-#include <cstdio>
 #include <exception>
 #include <fstream>
-#include <functional>
 
+#include "counters.hpp"
 #include "launches.hpp"
 
 namespace nj {
-
 namespace {
-
-constexpr double kMaxDramRatio = 1.10;
-constexpr double kMinCoalescing = 0.95;
-
-struct Model {
-    const char* name;
-    int dim;
-    int heads;
-    int hidden;
-};
-
-constexpr Model kMiniLm{"MiniLM", 384, 12, 1536};
-constexpr Model kDistilBert{"DistilBERT", 768, 12, 3072};
-
-/** One kernel at one shape. */
-struct Measurement {
-    std::string kernel;
-    std::string shape;
-    /** Each operand's bytes once, where it is read, and once where it is written. */
-    double minimum;
-    std::function<void(Device&)> launch;
-};
-
-class Report {
-public:
-    Report(std::string kernels, int architecture) : kernels_(std::move(kernels)), architecture_(architecture) {}
-
-    void add(const Measurement& m) {
-        Device device(kernels_, architecture_);
-        m.launch(device);
-        device.expectClean();
-        const auto count = [&](const char* counter) { return static_cast<double>(device.counter(counter)); };
-        const double dram = count("dram_read_bytes") + count("dram_write_bytes");
-        const double sectors = count("global_load_sectors") + count("global_store_sectors");
-        const double coalescing = std::min(1.0, (count("global_load_bytes") + count("global_store_bytes")) / (32 * sectors));
-        const double conflicts = count("shared_load_bank_conflicts") + count("shared_store_bank_conflicts");
-        const double ratio = dram / m.minimum;
-        const bool good = ratio <= kMaxDramRatio && coalescing >= kMinCoalescing && conflicts == 0;
-        if (!good) ++missed_;
-        char line[512];
-        std::snprintf(line, sizeof line, "| `%s` | %s | %.0f | %.0f | %.3f | %.3f | %.0f | %.0f |%s\n", m.kernel.c_str(), m.shape.c_str(),
-                      dram, m.minimum, ratio, coalescing, conflicts, count("mma"), good ? "" : " **missed** |");
-        text_ += line;
-        std::fputs(line, stdout);
-        std::fflush(stdout);
-    }
-
-    const std::string& text() const { return text_; }
-    int missed() const { return missed_; }
-
-private:
-    std::string kernels_;
-    int architecture_;
-    std::string text_;
-    int missed_ = 0;
-};
 
 /** The operands of one forward pass, filled with numbers whose size does not matter here. */
 class Pass {
@@ -187,6 +129,9 @@ int write(const std::string& kernels, const std::string& file) {
     Pass(kDistilBert, Type::f16, {512}).measure(report);
     Pass(kMiniLm, Type::f32, {16}).measure(report);
     Pass(kMiniLm, Type::f32, {128}).measure(report);
+    measureTraining(report, kMiniLm, Type::f16, std::vector<int>(8, 64));
+    measureTraining(report, kDistilBert, Type::f16, {128});
+    measureTraining(report, kMiniLm, Type::f32, {128});
     std::ofstream out(file);
     out << "# What the kernels move\n\n"
            "Counted by the simulated driver (`native/cudasim`) while it executed the sm_80 PTX; written by `kernels/tests/run.sh counters`.\n"
@@ -194,7 +139,7 @@ int write(const std::string& kernels, const std::string& file) {
            "* DRAM: bytes of all 32-byte sectors that the launch touched for the first time, reading or writing; the minimum is each operand once.\n"
            "* Coalescing: bytes that lanes asked for, per byte of the sectors they touched; at most 1 (lanes that share an address count each).\n"
            "* Conflicts: passes over the banks of shared memory beyond the least possible, in the whole kernel.\n"
-           "* Bounds: DRAM at most 1.10 of the minimum, coalescing at least 0.95, no conflicts.\n\n"
+           "* Bounds: DRAM at most 1.10 of the minimum, coalescing at least 0.95 (0.75 for the keys' pass of attention's backward, which reads two scalars per query, heads apart), no conflicts.\n\n"
            "| Kernel | Shape | DRAM bytes | Minimum | Ratio | Coalescing | Conflicts | mma |\n|---|---|---:|---:|---:|---:|---:|---:|\n"
         << report.text() << "\n"
         << (report.missed() == 0 ? "Every kernel is within its bounds.\n" : std::to_string(report.missed()) + " miss a bound.\n")
