@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
@@ -75,6 +76,10 @@ public class PipelineBenchmark {
     @Param({"BUSY_SPIN", "PARK"})
     Wait wait;
 
+    /** How long nothing comes before a text: with {@code PARK}, 0 finds the pipeline awake and 200 asleep. */
+    @Param({"0", "200"})
+    int idleMicros;
+
     private MemorySegment utf8;
     private InferencePipeline pipeline;
     private long sent;
@@ -91,6 +96,15 @@ public class PipelineBenchmark {
         });
         if (hop() != BYTES) {
             throw new IllegalStateException("the answer is " + length);
+        }
+    }
+
+    /** Not part of what is measured. */
+    @Setup(Level.Invocation)
+    public void idle() {
+        long begin = System.nanoTime();
+        while (System.nanoTime() - begin < 1000L * idleMicros) {
+            Thread.onSpinWait();
         }
     }
 

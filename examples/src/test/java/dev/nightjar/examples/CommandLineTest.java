@@ -57,6 +57,8 @@ class CommandLineTest {
             "classify --model m --device gpu text | gpu",
             "classify --model m --precision int4 x | int4",
             "classify --model m --threads 0 text  | 'not positive'",
+            "trading --speed 0                    | 'not positive'",
+            "trading --transport pigeon           | pigeon",
             "classify --model m --threads two x   | not a whole number",
             "classify --model m --input f text    | not both",
             "classify --model m --jsn text        | --jsn",
@@ -85,7 +87,7 @@ class CommandLineTest {
     @Test
     void helpAndVersionArePrinted() {
         for (String command : List.of("classify", "train", "evaluate", "convert", "study variability", "study dao",
-                "study report", "study regress", "doctor")) {
+                "study report", "study regress", "trading", "doctor")) {
             Result help = run((command + " --help").split(" "));
             assertThat(help.exitCode).isZero();
             assertThat(help.out).contains("Usage: nightjar " + command, "Exit codes:", "130");
@@ -93,6 +95,19 @@ class CommandLineTest {
         Result version = run("--version");
         assertThat(version.exitCode).isZero();
         assertThat(version.out).matches("nightjar \\d+\\.\\d+\\.\\d+\\S* on Java 2\\d.*\\R");
+    }
+
+    @Test
+    void tradingPrintsOrdersAndPercentiles() throws IOException {
+        Path feed = Files.writeString(folder.resolve("feed.tsv"),
+                "0\tQ\tA\t10\t10.1\n1\tN\tA\tw1 w2\n2\tN\tA\tw3\n3\tQ\tA\t11\t11.1\n");
+        Path orders = folder.resolve("orders.csv");
+        Result result = run("trading", "--model", model.toString(), "--feed", feed.toString(), "--orders",
+                orders.toString(), "--device", "cpu");
+        assertThat(result.err).isEmpty();
+        assertThat(result.exitCode).isZero();
+        assertThat(result.out).contains("4 messages, 2 of them headlines", "tick to signal", "p99")
+                .contains(Files.readAllLines(orders));
     }
 
     @Test

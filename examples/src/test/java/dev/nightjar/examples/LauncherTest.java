@@ -51,6 +51,13 @@ class LauncherTest {
     }
 
     @Test
+    void givesTheTradingExampleWhatItsTransportNeeds() throws Exception {
+        environment.put("JAVA_HOME", jdk("jdk 25", "25.0.1").toString());
+        assertThat(run("trading").output.lines()).startsWith("jdk 25", "--enable-native-access=ALL-UNNAMED",
+                "--add-opens", "java.base/jdk.internal.misc=ALL-UNNAMED", "-cp");
+    }
+
+    @Test
     void passesOverAnOldJavaHomeAndFollowsThePath() throws Exception {
         environment.put("JAVA_HOME", jdk("jdk-17", "17.0.9").toString());
         Path newer = jdk("jdk-26", "26");

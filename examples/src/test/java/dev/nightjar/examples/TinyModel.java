@@ -11,14 +11,14 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /** The model of the golden tests with a vocabulary of made-up words, and texts of them. */
-final class TinyModel {
+public final class TinyModel {
     private static final int WORDS = 115;
 
     private TinyModel() {
     }
 
     /** Writes the model as a folder: three classes and a score. */
-    static Path save(Path folder) throws IOException {
+    public static Path save(Path folder) throws IOException {
         Files.createDirectories(folder);
         for (String name : List.of("config.json", "model.safetensors")) {
             try (InputStream in = TinyModel.class.getResourceAsStream("/golden/tiny/" + name)) {
