@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Sessions on memory of the caller's, against the model's own predictions, and who may use them. */
-@Timeout(60)
+@Timeout(300)
 class InferenceSessionTest {
     private static final List<String> TEXTS = List.of("w1", "", TinyModel.text(5, 6, 7), "W3\tw4\n nonsense w5",
             TinyModel.text(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16), "w7 ".repeat(100));

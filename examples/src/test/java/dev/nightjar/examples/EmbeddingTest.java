@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The code that the README shows, and the meters beside it. */
-@Timeout(60)
+@Timeout(300)
 class EmbeddingTest {
     private static final List<String> TEXTS = List.of("w1 w2", "w3", "w4 w5 w6");
 

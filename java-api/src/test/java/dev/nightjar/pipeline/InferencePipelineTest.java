@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Batches, policies, order and counters on a model that stops where it is told. */
-@Timeout(60)
+@Timeout(300)
 class InferencePipelineTest {
     private static final Duration LONG = Duration.ofHours(1);
 

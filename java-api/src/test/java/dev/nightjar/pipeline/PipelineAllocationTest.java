@@ -22,7 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** From a producer's bytes to a result, neither thread allocates, once everything is compiled. */
-@Timeout(120)
+@Timeout(300)
 class PipelineAllocationTest {
     private static final ThreadMXBean THREADS = ManagementFactory.getPlatformMXBean(ThreadMXBean.class);
     private static final int ROUNDS = 300;

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Whole replays of the bundled feed: the same orders, however the feed arrives and however fast. */
-@Timeout(120)
+@Timeout(300)
 class TradingRunTest {
     /** The tiny model knows nothing, so the book may lose what it likes. */
     private static final Strategy.Settings SETTINGS = new Strategy.Settings(500, 0.5, 0.15, 100,
