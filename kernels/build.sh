@@ -19,7 +19,9 @@ readonly SOURCES=$HERE/src
 readonly PTX_ARCHITECTURES="75 80 90"
 readonly RELEASE_ARCHITECTURES="75 80 86 89 90 100 120"
 readonly RELEASE_PTX="75 80 120"
-readonly OPERATIONS="embedding layernorm bias gemm attention heads gemm_backward activation dropout first_token head layernorm_backward embedding_gradient attention_train attention_backward"
+readonly OPERATIONS="embedding layernorm bias gemm attention heads activation dropout first_token head layernorm_backward embedding_gradient attention_train gemm_backward attention_backward multitask_loss adamw"
+# Whose types are not the model's.
+readonly UNTYPED="cast vectors"
 readonly FLAGS="-std=c++17 -O3 -Werror all-warnings"
 
 find_nvcc() {
@@ -58,12 +60,12 @@ plan() {
     local release=$1 operation type architecture gencode=""
     for architecture in $RELEASE_ARCHITECTURES; do gencode+=" -gencode arch=compute_$architecture,code=sm_$architecture"; done
     for architecture in $RELEASE_PTX; do gencode+=" -gencode arch=compute_$architecture,code=compute_$architecture"; done
-    for operation in $OPERATIONS cast; do
+    for operation in $OPERATIONS $UNTYPED; do
         for type in f32 f16 bf16; do
             local name=${operation}_$type define=NJ_${type^^}
-            if [ $operation = cast ]; then
+            if [[ " $UNTYPED " == *" $operation "* ]]; then
                 [ $type = f32 ] || continue
-                name=cast define=""
+                name=$operation define=""
             fi
             for architecture in $PTX_ARCHITECTURES; do
                 echo "$operation.cu '$define' $ROOT/sm_$architecture/$name.ptx -ptx -arch=compute_$architecture"
