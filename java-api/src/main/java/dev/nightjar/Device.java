@@ -35,9 +35,11 @@ public record Device(String backend, int threads) {
      *
      * @param reason why it cannot; null if it can
      * @param precisions what models can compute in there; empty if it cannot be used
+     * @param trainingPrecisions what {@link TrainingConfig#precision()} can be there; empty if it cannot be used
      * @param details what it runs on: instruction sets, libraries and their versions; empty if it cannot be used
      */
-    public record Status(String backend, String reason, List<Precision> precisions, Map<String, String> details) {
+    public record Status(String backend, String reason, List<Precision> precisions,
+            List<Precision> trainingPrecisions, Map<String, String> details) {
         public boolean available() {
             return reason == null;
         }
@@ -48,7 +50,7 @@ public record Device(String backend, int threads) {
         return Backends.explain().stream()
                 .map(backend -> new Status(backend.name(),
                         backend.available() ? null : backend.cause().getMessage(), Precision.of(backend.types()),
-                        backend.details()))
+                        Precision.of(backend.trainingTypes()), backend.details()))
                 .toList();
     }
 

@@ -12,7 +12,7 @@ import java.util.List;
  * usual name, {@code bfloat16} for instance. Which backend offers what, {@link Device#statuses()} says.
  */
 public enum Precision {
-    /** Single precision; the only one that trains and saves. */
+    /** Single precision: the only one of a model that is to be trained or saved, whatever its training then computes in. */
     FLOAT32(DType.F32, DType.F32),
     /** Half the memory, 8 significant bits and the range of float32. */
     BFLOAT16(DType.BF16, DType.BF16),

@@ -19,8 +19,9 @@ import java.util.Optional;
  * model has new heads with the data's names. A run is determined by model, data, settings and seed on one backend, whatever the number of
  * threads, and goes on from any of its checkpoints as if it had never stopped.
  *
- * <p>A run needs about 16 bytes for each parameter (with its gradient and two moments), 4 more to keep the best, 4 more for DAO over the
- * shared parameters, and the activations of one batch.
+ * <p>A run needs about 16 bytes for each parameter (with its gradient and two moments), 2 more in a 16-bit precision, 4 more to keep the
+ * best, 4 more for DAO over the shared parameters, and the activations of one batch: {@link TrainingListener#onPlan} says how many exactly,
+ * before anything is allocated, and a device that has less refuses with {@link UnavailableException}.
  *
  * <p>Not thread-safe but for {@link #requestStop()}: one run at a time. The model must stay open while one runs.
  */

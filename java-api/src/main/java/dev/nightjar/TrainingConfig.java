@@ -43,6 +43,10 @@ public record TrainingConfig(double learningRate, int batchSize, int accumulatio
         Objects.requireNonNull(metric, "metric");
         Objects.requireNonNull(checkpoints, "checkpoints");
         Objects.requireNonNull(precision, "precision");
+        if (precision == Precision.INT8 || precision == Precision.AUTO) {
+            throw new IllegalArgumentException(
+                    "precision " + precision + " is for inference alone; train in float32, bfloat16 or float16");
+        }
         requirePositive("learningRate", learningRate);
         requirePositive("batchSize", batchSize);
         requirePositive("accumulationSteps", accumulationSteps);

@@ -8,6 +8,10 @@ public interface TrainingListener {
     TrainingListener NONE = new TrainingListener() {
     };
 
+    /** Before anything is allocated. */
+    default void onPlan(MemoryPlan plan) {
+    }
+
     /** After a step, as often as {@link TrainingConfig#reportEvery()} says and before evaluations and checkpoints. */
     default void onStep(StepReport report) {
     }

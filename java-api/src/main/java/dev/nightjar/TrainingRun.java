@@ -102,11 +102,12 @@ final class TrainingRun implements AutoCloseable {
         try {
             Backend backend = initial.backend();
             ParameterLayout layout = new ParameterLayout(modelConfig);
+            ops = resources.add(backend.newOps(config.threads(), config.precision().type()));
+            listener.onPlan(requireMemory(backend, plan(layout)));
             parameters = resources.add(new Parameters(backend, layout));
             SentimentModel.fill(parameters, pretrained(initial.config(), initial.parameters()), modelConfig,
                     config.seed());
-            best = validation != null && config.keepBest() ? resources.add(new Parameters(backend, layout)) : null;
-            ops = resources.add(backend.newOps(config.threads(), config.precision().type()));
+            best = keepsBest() ? resources.add(new Parameters(backend, layout)) : null;
             computed = config.precision() == Precision.FLOAT32
                     ? parameters
                     : resources.add(new Parameters(backend, layout, config.precision().type()));
@@ -124,6 +125,30 @@ final class TrainingRun implements AutoCloseable {
             resources.close();
             throw t;
         }
+    }
+
+    private boolean keepsBest() {
+        return validation != null && config.keepBest();
+    }
+
+    private MemoryPlan plan(ParameterLayout layout) {
+        long elements = layout.size();
+        long once = elements * Float.BYTES;
+        long copy = config.precision() == Precision.FLOAT32 ? 0 : elements * config.precision().type().bytes();
+        return new MemoryPlan(once + copy, weighting.separatesTasks() ? 2 * once : once,
+                weighting.averageDecay() > 0 ? 4 * once : 2 * once, keepsBest() ? once : 0,
+                BatchBuffers.bytes(ops, modelConfig, capacity()));
+    }
+
+    private static MemoryPlan requireMemory(Backend backend, MemoryPlan plan) {
+        backend.freeBytes().ifPresent(free -> {
+            if (free < plan.total()) {
+                throw new UnavailableException("this training needs " + plan + "; the " + backend.name()
+                        + " device has only " + (free >> 20) + " MiB free. Smaller batches, shorter texts,"
+                        + " recomputed activations or a 16-bit precision need less");
+            }
+        });
+        return plan;
     }
 
     /** Makes what the model computes in the same as the parameters. */

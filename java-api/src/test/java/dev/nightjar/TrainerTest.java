@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Whole trainings of a tiny model on synthetic texts: what they learn, where they stop, how they go on. */
 class TrainerTest {
-    private static final List<String> LABELS = List.of("down", "up");
+    static final List<String> LABELS = List.of("down", "up");
 
     @TempDir
     Path folder;
@@ -54,7 +54,7 @@ class TrainerTest {
     }
 
     /** Rows whose class and score depend on which words they hold; every seventh lacks a label, every fifth a score. */
-    private static Dataset rows(int count, long seed) {
+    static Dataset rows(int count, long seed) {
         Random random = new Random(seed);
         List<Example> examples = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -67,12 +67,12 @@ class TrainerTest {
         return new Dataset(examples, LABELS, List.of("mood"));
     }
 
-    private static TrainingConfig.Builder settings() {
+    static TrainingConfig.Builder settings() {
         return TrainingConfig.builder().learningRate(2e-3).batchSize(8).epochs(3).maxLength(12).seed(9).threads(1);
     }
 
     /** Keeps what a run said, and may stop it. */
-    private static final class Recorder implements TrainingListener {
+    static final class Recorder implements TrainingListener {
         final List<StepReport> steps = new ArrayList<>();
         final List<EvaluationReport> evaluations = new ArrayList<>();
         final List<Path> checkpoints = new ArrayList<>();
@@ -102,7 +102,7 @@ class TrainerTest {
         }
     }
 
-    private static Map<String, List<Float>> weights(SentimentModel model) {
+    static Map<String, List<Float>> weights(SentimentModel model) {
         Parameters parameters = model.parameters();
         Map<String, List<Float>> weights = new TreeMap<>();
         try (Arena arena = Arena.ofConfined()) {

@@ -115,8 +115,8 @@ final class DoctorCommand implements Callable<Integer> {
         for (Device.Status backend : backends) {
             row(out, backend.backend(), backend.available() ? "available" : "not available: " + backend.reason());
             if (backend.available()) {
-                row(out, "", "precisions: " + backend.precisions().stream().map(Precision::toString)
-                        .collect(Collectors.joining(", ")));
+                row(out, "", "precisions: " + names(backend.precisions()) + "; of training: "
+                        + names(backend.trainingPrecisions()));
             }
             backend.details().forEach((name, value) -> row(out, "", name + ": " + value));
         }
@@ -129,6 +129,10 @@ final class DoctorCommand implements Callable<Integer> {
         Versions.all().forEach((name, version) -> row(out, name, version));
         out.println("Advice");
         advice.forEach(line -> out.println("  " + line));
+    }
+
+    private static String names(List<Precision> precisions) {
+        return precisions.stream().map(Precision::toString).collect(Collectors.joining(", "));
     }
 
     private static void row(PrintWriter out, String name, String value) {
@@ -147,6 +151,8 @@ final class DoctorCommand implements Callable<Integer> {
             }
             ArrayNode precisions = entry.putArray("precisions");
             backend.precisions().forEach(precision -> precisions.add(precision.toString()));
+            ArrayNode training = entry.putArray("trainingPrecisions");
+            backend.trainingPrecisions().forEach(precision -> training.add(precision.toString()));
             backend.details().forEach(entry.putObject("details")::put);
         }
         ObjectNode weights = node.putObject("weights");

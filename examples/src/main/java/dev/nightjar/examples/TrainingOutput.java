@@ -1,6 +1,7 @@
 package dev.nightjar.examples;
 
 import dev.nightjar.EvaluationReport;
+import dev.nightjar.MemoryPlan;
 import dev.nightjar.StepReport;
 import dev.nightjar.TrainingListener;
 import dev.nightjar.TrainingResult;
@@ -26,6 +27,17 @@ final class TrainingOutput implements TrainingListener, AutoCloseable {
         this.out = out;
         this.err = err;
         this.json = json;
+    }
+
+    @Override
+    public void onPlan(MemoryPlan plan) {
+        err.println("memory: " + plan);
+        err.flush();
+        if (json) {
+            print(event("plan").put("parameters", plan.parameters()).put("gradients", plan.gradients())
+                    .put("moments", plan.moments()).put("best", plan.best()).put("activations", plan.activations())
+                    .put("total", plan.total()));
+        }
     }
 
     @Override

@@ -277,13 +277,15 @@ class CommandLineTest {
                 folder.resolve("checkpoints").toString(), "--score-columns", "-");
         assertThat(result.exitCode).as(result.err).isZero();
         List<JsonNode> events = result.out.lines().map(JsonMapper.shared()::readTree).toList();
-        assertThat(events).extracting(event -> event.get("event").stringValue()).containsExactly("step", "step", "step",
-                "evaluation", "checkpoint", "step", "step", "step", "evaluation", "checkpoint", "done");
-        assertThat(events.get(1).propertyNames()).containsExactly("event", "step", "total_steps", "epoch", "loss",
+        assertThat(events).extracting(event -> event.get("event").stringValue()).containsExactly("plan", "step", "step",
+                "step", "evaluation", "checkpoint", "step", "step", "step", "evaluation", "checkpoint", "done");
+        assertThat(events.getFirst().get("total").longValue())
+                .isGreaterThan(events.getFirst().get("moments").longValue());
+        assertThat(events.get(2).propertyNames()).containsExactly("event", "step", "total_steps", "epoch", "loss",
                 "classification_loss", "regression_loss", "lambda_classification", "lambda_regression", "learning_rate",
                 "gradient_norm", "rows_per_second");
-        assertThat(events.get(3).get("metrics").get("classification").get("rows").intValue()).isEqualTo(12);
-        assertThat(events.get(3).get("metrics").get("regression").isEmpty()).isTrue();
+        assertThat(events.get(4).get("metrics").get("classification").get("rows").intValue()).isEqualTo(12);
+        assertThat(events.get(4).get("metrics").get("regression").isEmpty()).isTrue();
         assertThat(events.getLast().get("outcome").stringValue()).isEqualTo("completed");
         assertThat(folder.resolve("checkpoints")).isDirectory();
     }

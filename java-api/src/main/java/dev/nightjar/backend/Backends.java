@@ -22,11 +22,8 @@ public final class Backends {
     private record Entry(String name, boolean automatic, Supplier<Backend> open) {
     }
 
-    /**
-     * Fastest first. The reference is an oracle and never chosen by itself; nor is cuda as long as it does not train,
-     * because whoever loads a model does not say whether it is to be trained.
-     */
-    private static final List<Entry> ENTRIES = List.of(new Entry("cuda", false, CudaBackend::new),
+    /** Fastest first. The reference is an oracle and never chosen by itself. */
+    private static final List<Entry> ENTRIES = List.of(new Entry("cuda", true, CudaBackend::new),
             new Entry("cpu", true, CpuBackend::new), new Entry("reference", false, ReferenceBackend::new));
 
     private Backends() {
@@ -37,10 +34,11 @@ public final class Backends {
      *
      * @param cause why it cannot be used; null if it can
      * @param types {@link Backend#inferenceTypes}; empty if it cannot be used
+     * @param trainingTypes {@link Backend#trainingTypes}; empty if it cannot be used
      * @param details {@link Backend#details}; empty if it cannot be used
      */
     public record Explanation(String name, UnavailableException cause, List<DType> types,
-            Map<String, String> details) {
+            List<DType> trainingTypes, Map<String, String> details) {
         public boolean available() {
             return cause == null;
         }
@@ -119,9 +117,10 @@ public final class Backends {
         List<Explanation> result = new ArrayList<>();
         for (Entry entry : ENTRIES) {
             try (Backend backend = entry.open.get()) {
-                result.add(new Explanation(entry.name, null, backend.inferenceTypes(), backend.details()));
+                result.add(new Explanation(entry.name, null, backend.inferenceTypes(), backend.trainingTypes(),
+                        backend.details()));
             } catch (UnavailableException e) {
-                result.add(new Explanation(entry.name, e, List.of(), Map.of()));
+                result.add(new Explanation(entry.name, e, List.of(), List.of(), Map.of()));
             }
         }
         return result;

@@ -17,9 +17,6 @@ final class OpsCases {
         void run(OpsRig rig);
     }
 
-    /** How the names of cases begin whose tensors some backend wants aligned. */
-    static final String ALIGNED = "inference, aligned: ";
-
     private static final int VOCABULARY = 23;
 
     private OpsCases() {
@@ -54,10 +51,36 @@ final class OpsCases {
         cases.put("gatherFirst and scatterFirst", OpsCases::pooling);
         cases.put("dropout", OpsCases::dropOut);
         cases.put("softmax", OpsCases::softmax);
-        cases.put("multiTaskLoss", OpsCases::multiTaskLoss);
+        cases.putAll(losses());
         cases.put("squaredNorm, axpby and zero", OpsCases::vectors);
         cases.put("adamW", OpsCases::adamW);
         return cases;
+    }
+
+    /** Which targets the rows have, and which heads and weights there are. */
+    static Map<String, Case> losses() {
+        LossWeights dao = new LossWeights(true, true, 0, 0, 0.5f);
+        LossWeights constant = new LossWeights(false, false, 0.7f, 0.4f, 1);
+        Map<String, Case> cases = new LinkedHashMap<>();
+        cases.put("multiTaskLoss", rig -> multiTaskLoss(rig, 3, 2, rig.shape.labels(3), 7, dao, false));
+        cases.put("multiTaskLoss, constant weights",
+                rig -> multiTaskLoss(rig, 2, 1, rig.shape.labels(2), 7, constant, false));
+        cases.put("multiTaskLoss, one class",
+                rig -> multiTaskLoss(rig, 3, 2, new int[rig.shape.sequences()], 7, dao, false));
+        cases.put("multiTaskLoss, no labels", rig -> multiTaskLoss(rig, 3, 2, unknown(rig), 7, dao, false));
+        cases.put("multiTaskLoss, no scores", rig -> multiTaskLoss(rig, 3, 2, rig.shape.labels(3), 1, dao, false));
+        cases.put("multiTaskLoss, no targets", rig -> multiTaskLoss(rig, 3, 2, unknown(rig), 1, dao, false));
+        cases.put("multiTaskLoss, classes alone",
+                rig -> multiTaskLoss(rig, 5, 0, rig.shape.labels(5), 7, constant, false));
+        cases.put("multiTaskLoss, scores alone", rig -> multiTaskLoss(rig, 0, 3, unknown(rig), 7, constant, false));
+        cases.put("multiTaskLoss, scaled", rig -> multiTaskLoss(rig, 64, 8, rig.shape.labels(64), 7, dao, true));
+        return cases;
+    }
+
+    private static int[] unknown(OpsRig rig) {
+        int[] labels = new int[rig.shape.sequences()];
+        Arrays.fill(labels, -1);
+        return labels;
     }
 
     /** Those that a backend without training has too. */
@@ -68,7 +91,7 @@ final class OpsCases {
             cases.put("inference: linear " + activation, rig -> inferenceLinear(rig, activation));
         }
         cases.put("inference: linearResidualLayerNorm", OpsCases::inferenceLinearResidualLayerNorm);
-        cases.put(ALIGNED + "attention", OpsCases::inferenceAttention);
+        cases.put("inference: attention", OpsCases::inferenceAttention);
         cases.put("inference: heads", OpsCases::inferenceHeads);
         return cases;
     }
@@ -274,19 +297,27 @@ final class OpsCases {
         rig.ops.softmax(rig.rows(rows), inPlace, inPlace);
     }
 
-    private static void multiTaskLoss(OpsRig rig) {
+    /** @param gap every so many scores one is unknown */
+    private static void multiTaskLoss(OpsRig rig, int classes, int outputs, int[] labels, int gap, LossWeights weights,
+            boolean scaled) {
         int rows = rig.shape.sequences();
         int dim = rig.shape.dim();
-        float[] scores = new float[2 * rows];
+        float[] scores = new float[outputs * rows];
         for (int i = 0; i < scores.length; i++) {
-            scores[i] = i % 7 == 3 ? Float.NaN : 0.1f * i;
+            scores[i] = i % gap == Math.min(3, gap - 1) ? Float.NaN : 0.1f * (i % 20);
         }
-        Targets targets = new Targets(rig.integers(rig.shape.labels(3)), rig.values(rows, 2, scores));
-        rig.ops.multiTaskLoss(rig.batch(VOCABULARY), targets, rig.input("x", rows, 3), rig.input("scores", rows, 2),
-                rig.weight("classifier", 3, dim, false), rig.weight("regressor", 2, dim, false),
-                rig.scalars(LossWeights.SIZE, new LossWeights(true, true, 0, 0, 0.5f)::write), null,
-                rig.output("dLogits", rows, 3, rows + dim),
-                rig.output("dScores", rows, 2, rows + dim), rig.output("report", 1, LossReport.SIZE, rows + dim));
+        Targets targets = new Targets(classes == 0 ? null : rig.integers(labels),
+                outputs == 0 ? null : rig.values(rows, outputs, scores));
+        int terms = rows + dim;
+        rig.ops.multiTaskLoss(rig.batch(VOCABULARY), targets, classes == 0 ? null : rig.input("x", rows, classes),
+                outputs == 0 ? null : rig.input(classes == 0 ? "x" : "scores", rows, outputs),
+                classes == 0 ? null : rig.weight("classifier", classes, dim, false),
+                outputs == 0 ? null : rig.weight("regressor", outputs, dim, false),
+                rig.scalars(LossWeights.SIZE, weights::write),
+                scaled ? rig.scalars(LossScale.SIZE, LossScale.INITIAL::write) : null,
+                classes == 0 ? null : rig.output("dLogits", rows, classes, terms),
+                outputs == 0 ? null : rig.output("dScores", rows, outputs, terms),
+                rig.output("report", 1, LossReport.SIZE, terms));
     }
 
     private static void vectors(OpsRig rig) {

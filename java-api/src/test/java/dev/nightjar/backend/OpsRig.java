@@ -33,7 +33,7 @@ final class OpsRig implements AutoCloseable {
 
     final Backend backend;
     final InferenceOps inference;
-    /** The same, of a backend that trains; else null. */
+    /** Of training; where they do inference too, the same. */
     final Ops ops;
     final OpsShape shape;
     /** Name of the input whose middle row gets one NaN; null for none. */
@@ -52,7 +52,7 @@ final class OpsRig implements AutoCloseable {
     OpsRig(Backend backend, int threads, OpsShape shape, String poisoned, int guard) {
         this.backend = backend;
         this.inference = backend.newInferenceOps(threads, DType.F32);
-        this.ops = inference instanceof Ops training ? training : null;
+        this.ops = inference instanceof Ops training ? training : backend.newOps(threads);
         this.shape = shape;
         this.poisoned = poisoned;
         this.guard = guard;
@@ -241,6 +241,7 @@ final class OpsRig implements AutoCloseable {
     @Override
     public void close() {
         inference.close();
+        ops.close();
         for (AutoCloseable resource : resources.reversed()) {
             try {
                 resource.close();

@@ -2,6 +2,7 @@ package dev.nightjar.train;
 
 import dev.nightjar.backend.Backend;
 import dev.nightjar.backend.Ops;
+import dev.nightjar.backend.reference.PlainOps;
 import dev.nightjar.io.HuggingFaceFolder;
 import dev.nightjar.io.PretrainedModel;
 import dev.nightjar.io.SafetensorsFile;
@@ -14,6 +15,7 @@ import dev.nightjar.model.Parameters;
 import dev.nightjar.optim.AdamW;
 import dev.nightjar.optim.ParameterGroups;
 import dev.nightjar.train.TokenizedRows.Row;
+import dev.nightjar.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.URISyntaxException;
@@ -28,25 +30,51 @@ final class GoldenModel implements AutoCloseable {
     static final AdamW.Settings OPTIMIZER = new AdamW.Settings(0.9f, 0.999f, 1e-8f, 0.01f, 1);
 
     final DistilBertConfig config;
+    /** Master values, which a model in another type has a copy of. */
     final Parameters parameters;
+    private final Parameters computed;
     final DistilBert model;
     final Ops ops;
     final BatchBuffers buffers;
     final AdamW optimizer;
 
     GoldenModel(Backend backend) throws IOException {
+        this(backend, backend.newOps(1), DType.F32, DType.F32);
+    }
+
+    /**
+     * @param ops closed with this
+     * @param type that the operations compute in
+     * @param rounded type whose values the parameters are
+     */
+    GoldenModel(Backend backend, Ops ops, DType type, DType rounded) throws IOException {
+        this.ops = ops;
         try (PretrainedModel pretrained = HuggingFaceFolder.open(path("config.json").getParent())) {
             config = pretrained.config();
             ParameterLayout layout = new ParameterLayout(config);
             parameters = new Parameters(backend, layout);
             for (String name : layout.names()) {
-                parameters.set(name, MemorySegment.ofArray(pretrained.weights().read(name)));
+                parameters.set(name, MemorySegment.ofArray(round(pretrained.weights().read(name), rounded)));
             }
         }
-        model = new DistilBert(config, parameters, false);
-        ops = backend.newOps(1);
-        buffers = new BatchBuffers(backend, ops, config, new BatchBuffers.Capacity(256, 8, 4, true));
-        optimizer = new AdamW(OPTIMIZER, ParameterGroups.of(config, parameters.layout(), 1, -1), parameters);
+        if (type == DType.F32) {
+            computed = parameters;
+        } else {
+            computed = new Parameters(backend, parameters.layout(), type);
+            computed.setAll(parameters);
+        }
+        model = new DistilBert(config, computed, false);
+        buffers = new BatchBuffers(backend, ops, config, new BatchBuffers.Capacity(256, 8, 4, true, type, false));
+        optimizer = new AdamW(OPTIMIZER, ParameterGroups.of(config, parameters.layout(), 1, -1), parameters, computed);
+    }
+
+    private static float[] round(float[] values, DType type) {
+        if (type != DType.F32) {
+            for (int i = 0; i < values.length; i++) {
+                values[i] = PlainOps.round(type, values[i]);
+            }
+        }
+        return values;
     }
 
     static Path path(String name) {
@@ -116,6 +144,7 @@ final class GoldenModel implements AutoCloseable {
         buffers.close();
         ops.close();
         model.close();
+        computed.close();
         parameters.close();
     }
 }

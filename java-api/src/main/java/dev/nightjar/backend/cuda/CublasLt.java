@@ -30,6 +30,8 @@ final class CublasLt extends StatusLibrary implements GemmProvider {
     /** {@code cublasLtMatmulDescAttributes_t}. */
     static final int DESC_TRANSA = 3;
     /** {@code cublasLtMatmulDescAttributes_t}. */
+    static final int DESC_TRANSB = 4;
+    /** {@code cublasLtMatmulDescAttributes_t}. */
     static final int DESC_EPILOGUE = 7;
     /** {@code cublasLtMatmulPreferenceAttributes_t}. */
     static final int PREF_MAX_WORKSPACE_BYTES = 1;
@@ -39,6 +41,8 @@ final class CublasLt extends StatusLibrary implements GemmProvider {
     static final int PREF_MIN_ALIGNMENT_A_BYTES = 5;
 
     private static final int CUDA_13 = 13_000;
+    /** {@code cublasStatus_t}: there is no algorithm. */
+    private static final int NOT_SUPPORTED = 15;
     /** {@code cublasLtMatmulDescAttributes_t}. */
     private static final int DESC_BIAS_POINTER = 8;
 
@@ -125,6 +129,11 @@ final class CublasLt extends StatusLibrary implements GemmProvider {
     }
 
     @Override
+    public CudaTrainingGemm openTraining(Site site, Scratch scratch) {
+        return new LibraryTrainingGemm(new CublasLtGemm(this, site), site, scratch);
+    }
+
+    @Override
     public void close() {
         handle.close();
     }
@@ -182,11 +191,18 @@ final class CublasLt extends StatusLibrary implements GemmProvider {
      * Asks for the algorithm that the library takes for the fastest.
      *
      * @param result {@code cublasLtMatmulHeuristicResult_t}
-     * @param found int32, how many there are: 0 or 1
+     * @param found int32, scratch
+     * @return whether there is one
      */
-    void matmulAlgoGetHeuristic(long descriptor, long a, long b, long d, long preference, MemorySegment result,
+    boolean matmulAlgoGetHeuristic(long descriptor, long a, long b, long d, long preference, MemorySegment result,
             MemorySegment found) {
-        call("cublasLtMatmulAlgoGetHeuristic", handle.value(), descriptor, a, b, d, d, preference, 1, result, found);
+        String function = "cublasLtMatmulAlgoGetHeuristic";
+        int status = status(function, handle.value(), descriptor, a, b, d, d, preference, 1, result, found);
+        if (status == NOT_SUPPORTED) {
+            return false;
+        }
+        check(function, status);
+        return found.get(JAVA_INT, 0) > 0;
     }
 
     /** D = alpha A B + beta D and what the descriptor says besides; scalars and algorithm by host address. */

@@ -12,10 +12,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /**
- * An NVIDIA GPU through the CUDA driver alone: kernels from the kernels jar, products from a {@link GemmProvider}. It
- * infers; it does not train.
+ * An NVIDIA GPU through the CUDA driver alone: kernels from the kernels jar, products from a {@link GemmProvider}.
  */
 public final class CudaBackend implements Backend {
     /** Bytes that one step of a copy moves through pinned memory. */
@@ -134,11 +134,27 @@ public final class CudaBackend implements Backend {
         }
     }
 
+    /** The types of inference: where a type is worth its kernels, it is for both. */
+    @Override
+    public List<DType> trainingTypes() {
+        return inferenceTypes();
+    }
+
+    @Override
+    public OptionalLong freeBytes() {
+        context.bind();
+        return OptionalLong.of(context.driver().memGetFree());
+    }
+
     @Override
     public Ops newOps(int threads) {
-        throw new UnavailableException(
-                "the cuda backend infers and does not train: it has no backward kernels; load the"
-                        + " model on the cpu backend to train it");
+        return newOps(threads, DType.F32);
+    }
+
+    @Override
+    public CudaTrainingOps newOps(int threads, DType type) {
+        requireTrainingType(type);
+        return new CudaTrainingOps(context, kernels, type, gemm, graphs);
     }
 
     /** bfloat16 only where tensor cores know it: the kernels for older devices would be slower in it than in float32. */

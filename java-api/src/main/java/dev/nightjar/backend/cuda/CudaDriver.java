@@ -144,6 +144,15 @@ final class CudaDriver extends StatusLibrary {
         return intResult("cuDeviceGetAttribute", attribute, device);
     }
 
+    /** Bytes that can be allocated in the current context. */
+    long memGetFree() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment free = arena.allocate(JAVA_LONG);
+            call("cuMemGetInfo_v2", free, arena.allocate(JAVA_LONG));
+            return free.get(JAVA_LONG, 0);
+        }
+    }
+
     long deviceTotalMem(int device) {
         return result("cuDeviceTotalMem_v2", device);
     }
@@ -229,6 +238,11 @@ final class CudaDriver extends StatusLibrary {
 
     void memsetD8Async(long address, byte value, long bytes, long stream) {
         call("cuMemsetD8Async", address, value, bytes, stream);
+    }
+
+    /** @param count of 4-byte words */
+    void memsetD32Async(long address, int value, long count, long stream) {
+        call("cuMemsetD32Async", address, value, count, stream);
     }
 
     void memcpyHtoDAsync(long destination, long host, long bytes, long stream) {

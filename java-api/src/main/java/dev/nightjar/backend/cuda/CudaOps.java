@@ -20,15 +20,15 @@ import java.lang.foreign.MemorySegment;
  * <p>Kernels get the number of rows that memory and grid are for from the host, and the number of rows that are there
  * from the last of {@code cuSeqlens} on the device, so the same launches serve every batch within the bounds.
  */
-final class CudaOps implements RecordingOps {
+class CudaOps implements RecordingOps {
     private static final int MAX_GRID_ROWS = 65_535;
-    private static final int MAX_NORM_DIM = 1024;
+    static final int MAX_NORM_DIM = 1024;
     private static final int MAX_HEAD_DIM = 128;
     /** Rows of one block where a warp takes a row. */
-    private static final int ROWS_PER_BLOCK = 4;
-    private static final int ROW_THREADS = 128;
-    private static final int ATTENTION_TILE = 64;
-    private static final int ATTENTION_THREADS = 128;
+    static final int ROWS_PER_BLOCK = 4;
+    static final int ROW_THREADS = 128;
+    static final int ATTENTION_TILE = 64;
+    static final int ATTENTION_THREADS = 128;
     private static final int SHORT_ATTENTION = 128;
     private static final int SHORT_MEMORY = 49_152;
     private static final int HEADS_TILE = 16;
@@ -42,11 +42,11 @@ final class CudaOps implements RecordingOps {
     private record Attention(int headDim, long function, long shortSequences) {
     }
 
-    private final CudaContext context;
-    private final DType type;
+    final CudaContext context;
+    final DType type;
+    final KernelLauncher launcher;
+    final CudaBuffer tickets;
     private final boolean recording;
-    private final KernelLauncher launcher;
-    private final CudaBuffer tickets;
     private final CudaGemm gemm;
     private final long embedding;
     private final Attention[] attention;
@@ -69,7 +69,7 @@ final class CudaOps implements RecordingOps {
             embedding = kernels.function("embedding", "embedding", type);
             attention = new Attention[]{attention(kernels, 32), attention(kernels, 64), attention(kernels, 128)};
             heads = kernels.function("heads", "heads", type);
-            gemm = provider.open(new GemmProvider.Site(context, kernels, launcher, type, tickets.address()));
+            gemm = provider.open(site(kernels));
         } catch (RuntimeException | Error e) {
             if (counters != null) {
                 counters.close();
@@ -77,6 +77,10 @@ final class CudaOps implements RecordingOps {
             launcher.close();
             throw e;
         }
+    }
+
+    final GemmProvider.Site site(CudaKernels kernels) {
+        return new GemmProvider.Site(context, kernels, launcher, type, tickets.address());
     }
 
     private Attention attention(CudaKernels kernels, int headDim) {
@@ -87,7 +91,7 @@ final class CudaOps implements RecordingOps {
     // ---- tensors
 
     /** The device address of a tensor, 0 for null. */
-    private static long address(Tensor tensor) {
+    static long address(Tensor tensor) {
         if (tensor == null) {
             return 0;
         }
@@ -98,15 +102,15 @@ final class CudaOps implements RecordingOps {
     }
 
     /** Where the number of tokens is: at the end of the prefix sums, whether padded or not. */
-    private static long tokenCount(PackedBatch batch) {
+    static long tokenCount(PackedBatch batch) {
         return address(batch.cuSeqlens()) + (long) batch.sequences() * Integer.BYTES;
     }
 
-    private void check(String name, Tensor tensor, int rows, int cols) {
+    final void check(String name, Tensor tensor, int rows, int cols) {
         Shapes.matrix(name, tensor, type, rows, cols);
     }
 
-    private void check(LayerNorm norm, int dim) {
+    final void check(LayerNorm norm, int dim) {
         if (dim > MAX_NORM_DIM) {
             throw new IllegalArgumentException(
                     "a normalisation over " + dim + " columns exceeds the kernels' " + MAX_NORM_DIM);
@@ -160,18 +164,8 @@ final class CudaOps implements RecordingOps {
 
     @Override
     public void attention(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
-        int dim = out.cols();
-        if (heads < 1 || dim % (8 * heads) != 0 || dim / heads > MAX_HEAD_DIM) {
-            throw new IllegalArgumentException(
-                    heads + " heads of " + dim + " columns: the kernels need a head dimension"
-                            + " that is a multiple of 8 up to " + MAX_HEAD_DIM);
-        }
-        check("qkv", qkv, batch.tokens(), 3 * dim);
-        check("out", out, batch.tokens(), dim);
-        requireAligned("qkv", qkv);
-        requireAligned("out", out);
-        int headDim = dim / heads;
-        Attention kernel = attention[headDim <= 32 ? 0 : headDim <= 64 ? 1 : 2];
+        int headDim = headDim(batch, heads, qkv, out);
+        Attention kernel = attention[widthIndex(headDim)];
         context.bind();
         launcher.argument(address(out)).argument(address(qkv)).argument(address(batch.cuSeqlens())).argument(heads)
                 .argument(headDim).argument((float) (1 / Math.sqrt(headDim)));
@@ -185,7 +179,27 @@ final class CudaOps implements RecordingOps {
         }
     }
 
-    private static void requireAligned(String name, Tensor tensor) {
+    /** Checks what the attention kernels take, and gives the dimension of a head. */
+    final int headDim(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+        int dim = out.cols();
+        if (heads < 1 || dim % (8 * heads) != 0 || dim / heads > MAX_HEAD_DIM) {
+            throw new IllegalArgumentException(
+                    heads + " heads of " + dim + " columns: the kernels need a head dimension"
+                            + " that is a multiple of 8 up to " + MAX_HEAD_DIM);
+        }
+        check("qkv", qkv, batch.tokens(), 3 * dim);
+        check("out", out, batch.tokens(), dim);
+        requireAligned("qkv", qkv);
+        requireAligned("out", out);
+        return dim / heads;
+    }
+
+    /** Which of the attention kernels, which come for heads of 32, 64 and 128 columns. */
+    static int widthIndex(int headDim) {
+        return headDim <= 32 ? 0 : headDim <= 64 ? 1 : 2;
+    }
+
+    static void requireAligned(String name, Tensor tensor) {
         if (address(tensor) % VECTOR_BYTES != 0) {
             throw new IllegalArgumentException(name + " does not begin at a multiple of " + VECTOR_BYTES + " bytes");
         }
@@ -258,7 +272,12 @@ final class CudaOps implements RecordingOps {
 
     @Override
     public Recording record(Runnable operations) {
-        return recording ? new Graph(context.capture(launcher.stream(), operations)) : new Repetition(operations);
+        return recording ? new Graph(capture(operations)) : new Repetition(operations);
+    }
+
+    /** The executable graph of operations. */
+    CudaHandle capture(Runnable operations) {
+        return context.capture(launcher.stream(), operations);
     }
 
     /** Operations as one launch. */
@@ -292,6 +311,10 @@ final class CudaOps implements RecordingOps {
         public void close() {
             // Nothing was made.
         }
+    }
+
+    final boolean isClosed() {
+        return closed;
     }
 
     @Override

@@ -23,8 +23,11 @@ interface GemmProvider extends AutoCloseable {
     /** The name, and the version of its library where it has one. */
     String description();
 
-    /** Products on one stream. */
+    /** Products of inference on one stream. */
     CudaGemm open(Site site);
+
+    /** Products of training on one stream. */
+    CudaTrainingGemm openTraining(Site site, Scratch scratch);
 
     @Override
     void close();

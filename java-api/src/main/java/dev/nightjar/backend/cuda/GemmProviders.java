@@ -59,6 +59,11 @@ final class GemmProviders {
         }
 
         @Override
+        public CudaTrainingGemm openTraining(Site site, Scratch scratch) {
+            return new NightjarTrainingGemm(site, scratch);
+        }
+
+        @Override
         public void close() {
             // Everything belongs to the backend.
         }
@@ -96,6 +101,38 @@ final class GemmProviders {
                 @Override
                 public void linearResidualLayerNorm(Product product, long sum, long residual, long gamma, long beta) {
                     of(product).linearResidualLayerNorm(product, sum, residual, gamma, beta);
+                }
+
+                @Override
+                public void close() {
+                    library.close();
+                    own.close();
+                }
+            };
+        }
+
+        @Override
+        public CudaTrainingGemm openTraining(Site site, Scratch scratch) {
+            CudaTrainingGemm own = new NightjarTrainingGemm(site, scratch);
+            CudaTrainingGemm library = many.openTraining(site, scratch);
+            return new CudaTrainingGemm() {
+                private CudaTrainingGemm of(int rows) {
+                    return rows <= FEW_ROWS ? own : library;
+                }
+
+                @Override
+                public void linear(CudaGemm.Product product, Activation activation, long preActivation) {
+                    of(product.rows()).linear(product, activation, preActivation);
+                }
+
+                @Override
+                public void backwardInput(Gradient gradient, long weight, boolean accumulate, long dX) {
+                    of(gradient.rows()).backwardInput(gradient, weight, accumulate, dX);
+                }
+
+                @Override
+                public void backwardWeight(Gradient gradient, long dWeight, long dBias) {
+                    of(gradient.rows()).backwardWeight(gradient, dWeight, dBias);
                 }
 
                 @Override

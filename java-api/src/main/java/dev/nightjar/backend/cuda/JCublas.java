@@ -107,6 +107,15 @@ final class JCublas extends StatusLibrary implements GemmProvider {
 
     @Override
     public CudaGemm open(Site site) {
+        return openLibrary(site);
+    }
+
+    @Override
+    public CudaTrainingGemm openTraining(Site site, Scratch scratch) {
+        return new LibraryTrainingGemm(openLibrary(site), site, scratch);
+    }
+
+    private Gemm openLibrary(Site site) {
         Handle handle = new Handle();
         CudaHandle owner = create(handle);
         try {
@@ -122,7 +131,7 @@ final class JCublas extends StatusLibrary implements GemmProvider {
         // Handles belong to the products of a stream.
     }
 
-    /** Products on one stream. cuBLAS counts columns first, so out [rows, n] is out' = weight x' to it. */
+    /** Products on one stream. */
     private final class Gemm extends LibraryGemm {
         private static final int OPERATION_NONE = 0;
         private static final int OPERATION_TRANSPOSE = 1;
@@ -158,10 +167,19 @@ final class JCublas extends StatusLibrary implements GemmProvider {
         }
 
         @Override
-        void multiply(Product p, long out, boolean bias) {
-            check("cublasGemmEx", JCublas2.cublasGemmEx_new(handle, OPERATION_TRANSPOSE, OPERATION_NONE, p.n(),
-                    p.rows(), p.k(), one, device(p.weight()), type, p.k(), device(p.x()), type, p.k(), zero,
-                    device(out), type, p.n(), COMPUTE_32F, DEFAULT_ALGORITHM));
+        void multiply(Multiplication x) {
+            check("cublasGemmEx", JCublas2.cublasGemmEx_new(handle,
+                    x.transposeA() ? OPERATION_TRANSPOSE : OPERATION_NONE,
+                    x.transposeB() ? OPERATION_TRANSPOSE : OPERATION_NONE, x.m(), x.n(), x.k(), one, device(x.a()),
+                    type,
+                    x.transposeA() ? x.k() : x.m(), device(x.b()), type, x.transposeB() ? x.n() : x.k(),
+                    x.accumulate() ? one : zero, device(x.c()), x.single() ? CUDA_R_32F : type, x.m(), COMPUTE_32F,
+                    DEFAULT_ALGORITHM));
+        }
+
+        @Override
+        boolean sumsColumns(Multiplication multiplication) {
+            return false;
         }
 
         @Override

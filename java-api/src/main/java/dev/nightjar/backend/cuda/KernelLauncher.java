@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.nightjar.backend.Dropout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -53,6 +54,13 @@ final class KernelLauncher implements AutoCloseable {
     KernelLauncher argument(float value) {
         values.set(JAVA_FLOAT, JAVA_LONG.byteSize() * count++, value);
         return this;
+    }
+
+    /** The five arguments of a dropout. */
+    KernelLauncher argument(Dropout dropout) {
+        boolean active = dropout.active();
+        return argument(active ? dropout.threshold() : 0).argument(dropout.scale()).argument(dropout.seed())
+                .argument(dropout.site()).argument(active ? CudaOps.address(dropout.step()) : 0);
     }
 
     /** Launches with the arguments given since the last launch. */

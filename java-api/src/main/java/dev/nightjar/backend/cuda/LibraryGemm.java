@@ -61,28 +61,59 @@ abstract class LibraryGemm implements CudaGemm {
     }
 
     /**
-     * Enqueues out = x weight', with float32 sums.
+     * A product as the libraries have it, which count columns first: c (m, n) = op(a) (m, k) op(b) (k, n), or c += that, without space between
+     * columns; by device addresses.
      *
-     * @param out [rows, n], in place of the product's own
-     * @param bias whether to add it; only if this can
+     * @param transposeA whether a is (k, m)
+     * @param transposeB whether b is (n, k)
+     * @param single whether c is float32 whatever the operations' type
+     * @param bias [m], added to every column; 0 for none
+     * @param columnSums [n] float32, gets the sums of op(b)'s columns; 0 for none
      */
-    abstract void multiply(Product product, long out, boolean bias);
+    record Multiplication(boolean transposeA, boolean transposeB, int m, int n, int k, long a, long b, long c,
+            boolean single, boolean accumulate, long bias, long columnSums) {
+        /** out = x weight', without or with the bias. */
+        static Multiplication of(Product p, long out, boolean addBias) {
+            return new Multiplication(true, false, p.n(), p.rows(), p.k(), p.weight(), p.x(), out, false, false,
+                    addBias ? p.bias() : 0, 0);
+        }
+    }
+
+    /** Enqueues a product with float32 sums. */
+    abstract void multiply(Multiplication multiplication);
+
+    /** Whether the library can sum columns beside such a product. */
+    abstract boolean sumsColumns(Multiplication multiplication);
+
+    /** Enqueues what follows a product without a bias: x = activation(x + bias), in place. */
+    void bias(Product p, long x, Activation activation) {
+        launcher.argument(x).argument(p.bias()).argument(NightjarGemm.code(activation)).argument(p.rows())
+                .argument(p.rowCount()).argument(p.n());
+        int blocks = Math.toIntExact(Math.ceilDiv((long) p.rows() * p.n(), (long) ELEMENTS_PER_BLOCK));
+        launcher.launch(biasKernel, blocks, 1, 1, BIAS_THREADS, 0);
+    }
+
+    /** Enqueues out = x weight' + bias. */
+    void linear(Product p, long out) {
+        multiply(Multiplication.of(p, out, addsBias));
+        if (!addsBias) {
+            bias(p, out, Activation.NONE);
+        }
+    }
 
     @Override
     public final void linear(Product p, Activation activation) {
-        boolean fused = addsBias && activation == Activation.NONE;
-        multiply(p, p.out(), fused);
-        if (!fused) {
-            launcher.argument(p.out()).argument(p.bias()).argument(NightjarGemm.code(activation)).argument(p.rows())
-                    .argument(p.rowCount()).argument(p.n());
-            int blocks = Math.toIntExact(Math.ceilDiv((long) p.rows() * p.n(), (long) ELEMENTS_PER_BLOCK));
-            launcher.launch(biasKernel, blocks, 1, 1, BIAS_THREADS, 0);
+        if (activation == Activation.NONE) {
+            linear(p, p.out());
+        } else {
+            multiply(Multiplication.of(p, p.out(), false));
+            bias(p, p.out(), activation);
         }
     }
 
     @Override
     public final void linearResidualLayerNorm(Product p, long sum, long residual, long gamma, long beta) {
-        multiply(p, sum, false);
+        multiply(Multiplication.of(p, sum, false));
         launcher.argument(p.out()).argument(sum).argument(p.bias()).argument(residual).argument(gamma).argument(beta)
                 .argument(p.rows()).argument(p.rowCount()).argument(p.n())
                 .argument(DistilBertConfig.LAYER_NORM_EPSILON);
