@@ -41,10 +41,9 @@ public final class GpuLatency {
             System.exit(1);
         }
         String device = cuda.details().get("device");
-        boolean real = !device.startsWith("cudasim") && !device.startsWith("stub");
         Collection<RunResult> runs = new Runner(options(cuda, brief).build()).run();
 
-        String warning = real ? "" : "SIMULATED, not a GPU: ";
+        String warning = isReal(device) ? "" : "SIMULATED, not a GPU: ";
         System.out.println("\n# " + warning + "Nightjar on " + device + "\n");
         System.out.println(Machine.description() + "; driver " + cuda.details().get("driver")
                 + ". MiniLM-L6, three classes and a score; from token ids to a result that was read.\n");
@@ -62,6 +61,11 @@ public final class GpuLatency {
                     .forEach(System.out::println);
             System.out.println();
         }
+    }
+
+    /** Whether a device of this description is a GPU, not one of the drivers that the tests and benchmarks have for want of one. */
+    static boolean isReal(String device) {
+        return !device.startsWith("cudasim") && !device.startsWith("stub");
     }
 
     private static ChainedOptionsBuilder options(Device.Status cuda, boolean brief) {

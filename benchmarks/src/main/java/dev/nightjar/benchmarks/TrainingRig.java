@@ -10,6 +10,7 @@ import dev.nightjar.model.ParameterLayout;
 import dev.nightjar.model.Parameters;
 import dev.nightjar.optim.AdamW;
 import dev.nightjar.optim.ParameterGroups;
+import dev.nightjar.tensor.DType;
 import dev.nightjar.train.BatchBuffers;
 import dev.nightjar.train.TokenizedRows;
 import dev.nightjar.train.TrainingStep;
@@ -28,6 +29,7 @@ final class TrainingRig implements AutoCloseable {
 
     private final Backend backend;
     private final Parameters parameters;
+    private final Parameters computed;
     private final DistilBert model;
     private final Ops ops;
     private final AdamW optimizer;
@@ -36,22 +38,39 @@ final class TrainingRig implements AutoCloseable {
     private int steps;
 
     TrainingRig(String backendName, int threads, int rows, int length) {
+        this(backendName, threads, MINILM, DType.F32, rows, length);
+    }
+
+    /** @param type to compute in, with float32 master weights */
+    TrainingRig(String backendName, int threads, DistilBertConfig config, DType type, int rows, int length) {
         backend = Backends.open(backendName);
-        ParameterLayout layout = new ParameterLayout(MINILM);
+        ParameterLayout layout = new ParameterLayout(config);
         parameters = new Parameters(backend, layout);
-        layout.names().forEach(name -> parameters.initialise(name, MINILM.initializerRange(), SEED));
-        model = new DistilBert(MINILM, parameters, false);
-        ops = backend.newOps(threads);
-        optimizer = new AdamW(ADAMW, ParameterGroups.of(MINILM, layout, 1, -1), parameters);
-        buffers = new BatchBuffers(backend, ops, MINILM, new BatchBuffers.Capacity(rows * length, rows, 1, true));
+        layout.names().forEach(name -> parameters.initialise(name, config.initializerRange(), SEED));
+        if (type == DType.F32) {
+            computed = parameters;
+        } else {
+            computed = new Parameters(backend, layout, type);
+            computed.setAll(parameters);
+        }
+        model = new DistilBert(config, computed, false);
+        ops = backend.newOps(threads, type);
+        optimizer = new AdamW(ADAMW, ParameterGroups.of(config, layout, 1, -1), parameters, computed);
+        buffers = new BatchBuffers(backend, ops, config,
+                new BatchBuffers.Capacity(rows * length, rows, 1, true, type, false));
         step = new TrainingStep(model, layout, ops, optimizer, new ConstantWeighting(1, 1, false), buffers,
                 new TrainingStep.Settings(SEED, -1));
     }
 
-    /** One step over all the rows; what comes back says that the device is done. */
-    TrainingStep.Result train(TokenizedRows rows) {
+    /** Starts one step over all the rows. */
+    void step(TokenizedRows rows) {
         int[] all = IntStream.range(0, rows.size()).toArray();
         step.run(rows, List.of(all), steps++, LEARNING_RATE);
+    }
+
+    /** One step over all the rows; what comes back says that the device is done. */
+    TrainingStep.Result train(TokenizedRows rows) {
+        step(rows);
         return step.read();
     }
 
@@ -62,6 +81,7 @@ final class TrainingRig implements AutoCloseable {
         optimizer.close();
         ops.close();
         model.close();
+        computed.close();
         parameters.close();
         backend.close();
     }
