@@ -11,6 +11,7 @@ readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly REPORT=${1:-$HERE/ptxas-report.md}
 readonly NVCC=${NVCC:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
 readonly OPERATIONS=$(sed -n 's/^readonly OPERATIONS="\(.*\)"$/\1/p' "$HERE/build.sh")
+readonly UNTYPED=$(sed -n 's/^readonly UNTYPED="\(.*\)"$/\1/p' "$HERE/build.sh")
 readonly ARCHITECTURES="75 80 86 89 90 100 120"
 readonly SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
@@ -36,7 +37,7 @@ for architecture in $ARCHITECTURES; do
     for operation in $OPERATIONS; do
         for type in NJ_F32 NJ_F16 NJ_BF16; do echo "$operation $type $architecture"; done
     done
-    echo "cast '' $architecture"
+    for operation in $UNTYPED; do echo "$operation '' $architecture"; done
 done | xargs -P "$(nproc)" -L 1 bash -c 'inspect "$@"' inspect >"$SCRATCH/all"
 
 sort -k2,2 -k1,1n "$SCRATCH/all" | awk -v nvcc="$("$NVCC" --version | sed -n 's/.*, V//p')" '
@@ -44,7 +45,8 @@ sort -k2,2 -k1,1n "$SCRATCH/all" | awk -v nvcc="$("$NVCC" --version | sed -n 's/
     function ceil(a, step) { return int((a + step - 1) / step) * step }
     # Threads of a block, and for attention_short the dynamic shared memory, of a sequence of 64 tokens.
     function threads(name) {
-        if (name ~ /gemm_.*(tile128|rows16)|heads|cast|bias|activation|layernorm_gradient|head_wgrad/) return 256
+        if (name ~ /multitask_loss/) return 512
+        if (name ~ /gemm_.*(tile128|rows16)|heads|cast|bias|activation|layernorm_gradient|head_wgrad|adamw|axpby|squared_norm/) return 256
         return 128
     }
     function dynamicShared(name) {

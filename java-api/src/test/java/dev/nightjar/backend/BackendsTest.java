@@ -16,9 +16,13 @@ import org.junit.jupiter.api.Test;
 
 class BackendsTest {
     @Test
-    void autoIsTheCpuBackendHere() {
+    void autoIsTheFastestThatIsAvailable() {
+        String fastest = Backends.explain().stream().filter(Backends.Explanation::available).findFirst().orElseThrow()
+                .name();
         try (Backend backend = Backends.open("auto")) {
-            assertThat(backend.name()).isEqualTo("cpu");
+            assertThat(backend.name()).isEqualTo(fastest);
+        }
+        try (Backend backend = Backends.open("cpu")) {
             assertThat(backend.details()).containsKeys("kernels", "matrix products");
         }
     }
@@ -36,8 +40,9 @@ class BackendsTest {
     void aTypeThatIsNotOfferedIsRefused() {
         assertThatThrownBy(() -> Backends.open("cpu", DType.F16)).isInstanceOf(UnavailableException.class)
                 .hasMessageContainingAll("cpu backend", "float16", "only in float32");
-        assertThatThrownBy(() -> Backends.open("auto", DType.F16)).isInstanceOf(UnavailableException.class)
-                .hasMessageContainingAll("no backend", "cpu backend", "float16", "only in float32");
+        // Nobody computes in it.
+        assertThatThrownBy(() -> Backends.open("auto", DType.I32)).isInstanceOf(UnavailableException.class)
+                .hasMessageContainingAll("no backend", "cpu backend", "int32", "only in float32");
     }
 
     @Test
