@@ -1,4 +1,6 @@
 // Each kernel that only training has, once, at the shapes of a model's layers.
+#include <bit>
+
 #include "counters.hpp"
 #include "training_launches.hpp"
 
@@ -6,9 +8,13 @@ namespace nj {
 namespace {
 
 constexpr int kClasses = 3;
+constexpr int kTargets = 1;
 constexpr int kHeadRows = 64;
 // The keys' pass reads two scalars per query, heads apart: a sector each; FMA's threads more often, as its tiles are smaller.
 constexpr double kScalarCoalescing = 0.75;
+// A thread has a row of few logits, a stride apart from its neighbour's.
+constexpr double kLossCoalescing = 0.90;
+constexpr double kMaxAdamWRatio = 1.05;
 
 class TrainingPass {
 public:
@@ -28,9 +34,17 @@ public:
         dgrad("lin1", model_.hidden, model_.dim);
         wgrad("QKV", 3 * model_.dim, model_.dim);
         wgrad("lin2", model_.dim, model_.hidden);
-        head();
+        head(kHeadRows, kClasses);
         embeddingGradients();
         firstTokens();
+    }
+
+    /** Of sequences of one token each: the rows that the heads see. */
+    void measureLoss() const {
+        dgrad("pre_classifier", model_.dim, model_.dim);
+        wgrad("pre_classifier", model_.dim, model_.dim);
+        for (const int outputs : {kClasses, kTargets}) head(batch_.count(), outputs);
+        loss();
     }
 
 private:
@@ -158,20 +172,40 @@ private:
             });
     }
 
-    void head() const {
+    void head(int rows, int outputs) const {
         const int k = model_.dim;
-        add("head", "64 rows, 3 classes", matrix(kHeadRows + kClasses, k) + 4.0 * kHeadRows * kClasses, [this, k](Device& device) {
-            device.launch(entry(device, type_, "head", "head"), {ceilDiv(kHeadRows, 4), kClasses}, 128, 0, floats(device, kHeadRows * kClasses),
-                          numbers(device, kHeadRows * k), numbers(device, kClasses * k), numbers(device, kClasses), kHeadRows, nullptr, kClasses, k);
+        const std::string what = std::to_string(rows) + " rows, " + std::to_string(outputs) + (outputs == 1 ? " output" : " outputs");
+        const double minimum = matrix(rows + outputs, k) + 4.0 * rows * outputs;
+        add("head", what, minimum, [=, this](Device& device) {
+            device.launch(entry(device, type_, "head", "head"), {ceilDiv(rows, 4), outputs}, 128, 0, floats(device, rows * outputs),
+                          numbers(device, rows * k), numbers(device, outputs * k), numbers(device, outputs), rows, nullptr, outputs, k);
         });
-        add("head_dgrad", "64 rows, 3 classes", matrix(kHeadRows + kClasses, k) + 4.0 * kHeadRows * kClasses, [this, k](Device& device) {
-            device.launch(entry(device, type_, "head", "head_dgrad"), {ceilDiv(kHeadRows, 4)}, 128, 0, numbers(device, kHeadRows * k),
-                          floats(device, kHeadRows * kClasses), numbers(device, kClasses * k), 0, kHeadRows, nullptr, kClasses, k);
+        add("head_dgrad", what, minimum, [=, this](Device& device) {
+            device.launch(entry(device, type_, "head", "head_dgrad"), {ceilDiv(rows, 4)}, 128, 0, numbers(device, rows * k),
+                          floats(device, rows * outputs), numbers(device, outputs * k), 0, rows, nullptr, outputs, k);
         });
-        add("head_wgrad", "64 rows, 3 classes", matrix(kHeadRows, k) + 4.0 * kHeadRows * kClasses + 8.0 * kClasses * k, [this, k](Device& device) {
-            device.launch(entry(device, type_, "head", "head_wgrad"), {ceilDiv(k, 32), kClasses}, 256, 0, floats(device, kClasses * k),
-                          floats(device, kClasses), floats(device, kHeadRows * kClasses), numbers(device, kHeadRows * k), kHeadRows, nullptr, kClasses, k);
+        add("head_wgrad", what, matrix(rows, k) + 4.0 * rows * outputs + 8.0 * outputs * k, [=, this](Device& device) {
+            device.launch(entry(device, type_, "head", "head_wgrad"), {ceilDiv(k, 32), outputs}, 256, 0, floats(device, outputs * k),
+                          floats(device, outputs), floats(device, rows * outputs), numbers(device, rows * k), rows, nullptr, outputs, k);
         });
+    }
+
+    void loss() const {
+        const int rows = batch_.count();
+        const int outputs = kClasses + kTargets;
+        // Outputs, labels and targets; the gradients; both weights; settings and report.
+        const double minimum = 4.0 * rows * (outputs + 1 + kTargets) + 4.0 * rows * outputs + matrix(outputs, model_.dim) + 4.0 * (5 + 8);
+        add("multitask_loss", "3 classes, 1 target", minimum,
+            [=, this](Device& device) {
+                std::vector<int> labels(rows);
+                for (int b = 0; b < rows; ++b) labels[b] = b % kClasses;
+                device.launch(entry(device, type_, "multitask_loss", "multitask_loss"), {1}, 512, 0, floats(device, rows * kClasses),
+                              floats(device, rows * kTargets), device.zeros(8 * 4), floats(device, rows * kClasses), floats(device, rows * kTargets),
+                              device.upload(labels), floats(device, rows * kTargets), numbers(device, kClasses * model_.dim),
+                              numbers(device, kTargets * model_.dim), device.upload(Type::f32, {1, 1, 0, 0, 1}), nullptr, rows, model_.dim, kClasses,
+                              kTargets);
+            },
+            kLossCoalescing);
     }
 
     void embeddingGradients() const {
@@ -224,10 +258,55 @@ private:
     mutable Random random_{1};
 };
 
+/** Offset, length, factor on the learning rate, and decay of each parameter of one layer, as dev.nightjar.backend.ParameterTable has them. */
+std::vector<int> parameterTable(Model model) {
+    const int square = model.dim * model.dim;
+    const int wide = model.hidden * model.dim;
+    std::vector<int> table;
+    int offset = 0;
+    const auto group = [&](int length, bool decays) {
+        table.insert(table.end(), {offset, length, std::bit_cast<int>(1.0f), decays ? 1 : 0});
+        offset += length;
+    };
+    const auto linear = [&](int weight, int bias) {
+        group(weight, true);
+        group(bias, false);
+    };
+    for (int i = 0; i < 4; ++i) linear(square, model.dim);
+    linear(wide, model.hidden);
+    linear(wide, model.dim);
+    for (int i = 0; i < 4; ++i) group(model.dim, false);  // both LayerNorms
+    return table;
+}
+
 }  // namespace
 
 void measureTraining(Report& report, Model model, Type type, const std::vector<int>& lengths) {
     TrainingPass(report, model, type, lengths).measure();
+}
+
+void measureLoss(Report& report, Model model, Type type, int rows) {
+    TrainingPass(report, model, type, std::vector<int>(rows, 1)).measureLoss();
+}
+
+void measureAdamW(Report& report, Model model, Type type) {
+    const std::vector<int> table = parameterTable(model);
+    const int groups = static_cast<int>(table.size()) / 4;
+    const int count = table[table.size() - 4] + table[table.size() - 3];
+    const bool copies = type != Type::f32;
+    const double minimum = (28.0 + (copies ? size(type) : 0)) * count + 4.0 * table.size() + 4.0 * (9 + 1);
+    report.add({std::string("nj_adamw_") + name(type),
+                std::string(model.name) + ", " + std::to_string(groups) + " parameters of a layer" + (copies ? ", copied" : ""), minimum,
+                [=](Device& device) {
+                    const auto vector = [&]() -> const Buffer& { return device.zeros(4 * static_cast<size_t>(count)); };
+                    // dev.nightjar.backend.AdamWStep: step, rate, betas, epsilon, decay, no clipping, corrections of step 1.
+                    std::vector<int> step{1};
+                    for (const float x : {1e-3f, 0.9f, 0.999f, 1e-8f, 0.01f, 1e30f, 0.1f, 0.001f}) step.push_back(std::bit_cast<int>(x));
+                    const Buffer* copy = copies ? &device.zeros(size(type) * static_cast<size_t>(count)) : nullptr;
+                    device.launch(entry(device, type, "adamw", "adamw"), {ceilDiv(count, 2048)}, 256, 0, vector(), copy, vector(),
+                                  vector(), vector(), device.zeros(4), device.upload(step), nullptr, device.upload(table), groups);
+                },
+                kMinCoalescing, kMaxAdamWRatio});
 }
 
 }  // namespace nj
