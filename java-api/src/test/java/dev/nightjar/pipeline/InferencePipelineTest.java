@@ -170,11 +170,11 @@ class InferencePipelineTest {
         for (int i = 1; i <= 8; i++) {
             pipeline.offer(i, "text");
         }
+        callers.hold();
         Thread producer = Thread.ofPlatform().start(() -> {
             pipeline.offer(9, "by myself");
             pipeline.offer(10, "again");
         });
-        callers.hold();
         callers.awaitPasses(1);
         callers.releaseAll();
         model.releaseAll();
