@@ -358,6 +358,7 @@ class CommandLineTest {
         Process process = new ProcessBuilder(command).redirectError(folder.resolve("err.txt").toFile()).start();
         String out;
         try (BufferedReader reader = process.inputReader()) {
+            assertThat(reader.readLine()).as(Files.readString(folder.resolve("err.txt"))).contains("\"plan\"");
             assertThat(reader.readLine()).as(Files.readString(folder.resolve("err.txt"))).contains("\"step\"");
             // SIGTERM, which takes the way of SIGINT: a shell's background job, as a build may be, ignores SIGINT with all its children.
             process.toHandle().destroy();
@@ -374,7 +375,8 @@ class CommandLineTest {
         again.add("--resume");
         Result resumed = run(again.toArray(String[]::new));
         assertThat(resumed.exitCode).as(resumed.err).isZero();
-        JsonNode first = JsonMapper.shared().readTree(resumed.out.lines().findFirst().orElseThrow());
+        JsonNode first = JsonMapper.shared()
+                .readTree(resumed.out.lines().filter(line -> line.contains("\"step\"")).findFirst().orElseThrow());
         assertThat(first.get("step").intValue()).isGreaterThan(1);
         assertThat(output.resolve("model.safetensors")).isRegularFile();
         assertThat(folder.resolve("trained.checkpoints")).doesNotExist();
