@@ -100,7 +100,7 @@ final class DoctorCommand implements Callable<Integer> {
         if (best.backend().equals("reference")) {
             advice.add("reference is an oracle for tests and slow; make another backend available.");
         }
-        if (best.details().values().stream().anyMatch(detail -> detail.startsWith("pure Java"))) {
+        if (best.details().values().stream().anyMatch(detail -> detail.contains("is not on the class path"))) {
             advice.add(
                     "Part of it runs in pure Java. For native code install a C++ compiler and cmake and build again.");
         }

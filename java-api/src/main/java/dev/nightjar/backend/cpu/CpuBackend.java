@@ -22,12 +22,15 @@ import java.util.Map;
  * why. In bfloat16 and int8 everything is the native library's.
  */
 public final class CpuBackend implements Backend {
-    /** Who computes everything but matrix products; {@code AUTO} is the best instruction set of this processor, else {@code JAVA}. */
+    /**
+     * Who computes everything but matrix products, in ascending order; {@code AUTO} is the best instruction set of this processor
+     * that the user allows ({@link IsaLimit}), else {@code JAVA}.
+     */
     public enum Kernels {
         AUTO, JAVA, BASELINE, AVX2, AVX512, AVX512_VNNI, AVX512_BF16
     }
 
-    /** Who computes matrix products; {@code AUTO} is {@code ONEDNN}, else {@code JAVA}. */
+    /** Who computes matrix products; {@code AUTO} is {@code ONEDNN} unless the user allows Java alone, else {@code JAVA}. */
     public enum Products {
         AUTO, JAVA, ONEDNN
     }
@@ -51,36 +54,40 @@ public final class CpuBackend implements Backend {
     }
 
     /**
-     * The choice of the caller.
+     * The choice of the caller; a name goes before the user's limit.
      *
-     * @throws UnavailableException if something asked for by name is not there, or anything is there and cannot be loaded
+     * @throws UnavailableException if something asked for by name is not there, anything is there and cannot be loaded, or the user's
+     *         limit is not the name of an instruction set
      */
     public CpuBackend(Kernels kernels, Products products) {
-        this.kernels = chooseKernels(kernels);
-        this.gemm = chooseGemm(products);
+        IsaLimit limit = IsaLimit.chosen();
+        this.kernels = chooseKernels(kernels, limit);
+        this.gemm = chooseGemm(products, limit);
         this.linearKernels = this.kernels != null ? this.kernels : new JavaLinearKernels();
     }
 
-    private NativeKernels chooseKernels(Kernels wanted) {
+    private NativeKernels chooseKernels(Kernels wanted, IsaLimit limit) {
         String missing = switch (wanted) {
             case JAVA -> "asked for";
-            case AUTO -> NativeKernels.isPackaged() ? null : NativeKernels.resource() + " is not on the class path";
+            case AUTO -> missing(limit, NativeKernels.isPackaged(), NativeKernels.resource());
             default -> null;
         };
         if (missing != null) {
             details.put("kernels", "pure Java (" + missing + ")");
             return null;
         }
-        NativeKernels result = NativeKernels
-                .load(wanted == Kernels.AUTO ? null : NativeKernels.Isa.valueOf(wanted.name()));
-        details.put("kernels", "native, " + result.isa());
+        NativeKernels result = wanted == Kernels.AUTO
+                ? NativeKernels.loadBest(limit.isa())
+                : NativeKernels.load(NativeKernels.Isa.valueOf(wanted.name()));
+        boolean limited = wanted == Kernels.AUTO && limit.setting() != null && result.isa() == limit.isa();
+        details.put("kernels", "native, " + result.isa() + (limited ? " (" + limit.reason() + ")" : ""));
         return result;
     }
 
-    private Gemm chooseGemm(Products wanted) {
+    private Gemm chooseGemm(Products wanted, IsaLimit limit) {
         String missing = switch (wanted) {
             case JAVA -> "asked for";
-            case AUTO -> OneDnnGemm.isPackaged() ? null : OneDnnGemm.resource() + " is not on the class path";
+            case AUTO -> missing(limit, OneDnnGemm.isPackaged(), OneDnnGemm.resource());
             case ONEDNN -> null;
         };
         if (missing != null) {
@@ -88,8 +95,22 @@ public final class CpuBackend implements Backend {
             return new JavaGemm();
         }
         OneDnnGemm result = OneDnnGemm.load();
-        details.put("matrix products", "oneDNN " + result.version());
+        String held = "";
+        if (wanted == Products.AUTO && limit.setting() != null) {
+            held = result.limit(limit.isa())
+                    ? " (" + limit.reason() + ")"
+                    : " (not " + limit.reason() + ": it runs already)";
+        }
+        details.put("matrix products", "oneDNN " + result.version() + held);
         return result;
+    }
+
+    /** Why something native that nobody asked for by name is not used; null if it is. */
+    private static String missing(IsaLimit limit, boolean packaged, String resource) {
+        if (limit.most() == Kernels.JAVA) {
+            return limit.reason();
+        }
+        return packaged ? null : resource + " is not on the class path";
     }
 
     @Override

@@ -17,16 +17,21 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Comparator;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
  * The kernels of {@code libnightjar_cpu.so} for one instruction set, one method for each entry of {@code nj_kernels} in
  * {@code nightjar_cpu.h}, which documents them. Addresses are longs, so a call allocates nothing; nothing is checked here. Thread-safe.
  */
 final class NativeKernels implements LinearKernels {
-    /** Instruction sets, {@code NJ_ISA_*}. */
+    /** Instruction sets, {@code NJ_ISA_*}, in ascending order. */
     enum Isa {
         BASELINE(0), AVX2(1), AVX512(2), AVX512_VNNI(3), AVX512_BF16(4);
+
+        static final Isa BEST = AVX512_BF16;
 
         private final int code;
 
@@ -38,15 +43,6 @@ final class NativeKernels implements LinearKernels {
         @Override
         public String toString() {
             return name().toLowerCase(Locale.ROOT);
-        }
-
-        private static Isa of(int code) {
-            for (Isa isa : values()) {
-                if (isa.code == code) {
-                    return isa;
-                }
-            }
-            throw new IllegalStateException("instruction set " + code);
         }
     }
 
@@ -114,31 +110,58 @@ final class NativeKernels implements LinearKernels {
     }
 
     /**
-     * @param wanted null for the best this processor has
-     * @throws UnavailableException if the library cannot be loaded, is of another version, or the processor lacks {@code wanted}
+     * Those of an instruction set.
+     *
+     * @throws UnavailableException if the library cannot be loaded, is of another version, or the processor lacks {@code isa}
      */
-    static NativeKernels load(Isa wanted) {
+    static NativeKernels load(Isa isa) {
+        NativeKernels kernels = load(library(), isa);
+        if (kernels == null) {
+            throw new UnavailableException("this processor has no " + isa);
+        }
+        return kernels;
+    }
+
+    /**
+     * Those of the best instruction set up to {@code most} that this processor has.
+     *
+     * @throws UnavailableException if the library cannot be loaded or is of another version
+     */
+    static NativeKernels loadBest(Isa most) {
+        NativeLibrary library = library();
+        return Stream.of(Isa.values()).filter(isa -> isa.compareTo(most) <= 0).sorted(Comparator.reverseOrder())
+                .map(isa -> load(library, isa)).filter(Objects::nonNull).findFirst().orElseThrow();
+    }
+
+    private static NativeLibrary library() {
         NativeLibrary library = NativeLibrary.load(FOLDER, LIBRARY);
-        FunctionDescriptor noArguments = FunctionDescriptor.of(JAVA_INT);
+        int abi;
         try {
-            int abi = (int) library.downcall("nj_cpu_abi", noArguments).invokeExact();
-            if (abi != ABI) {
-                throw new UnavailableException("native library " + resource() + " has ABI " + abi + ", expected " + ABI
-                        + ": nightjar-native and nightjar are of different versions");
-            }
-            int isa = wanted != null
-                    ? wanted.code
-                    : (int) library.downcall("nj_best_isa", noArguments).invokeExact();
-            FunctionDescriptor tableOfIsa = FunctionDescriptor.of(ADDRESS, JAVA_INT);
-            MemorySegment table = (MemorySegment) library.downcall("nj_kernels_for", tableOfIsa).invokeExact(isa);
-            if (table.equals(MemorySegment.NULL)) {
-                throw new UnavailableException("this processor has no " + wanted);
-            }
-            MemorySegment lowPrecision = (MemorySegment) library.downcall("nj_low_precision_for", tableOfIsa)
-                    .invokeExact(isa);
-            return new NativeKernels(Isa.of(isa), table, lowPrecision);
+            abi = (int) library.downcall("nj_cpu_abi", FunctionDescriptor.of(JAVA_INT)).invokeExact();
         } catch (Throwable t) {
-            throw Downcalls.failure(resource(), t);
+            throw Downcalls.failure("nj_cpu_abi", t);
+        }
+        if (abi != ABI) {
+            throw new UnavailableException("native library " + resource() + " has ABI " + abi + ", expected " + ABI
+                    + ": nightjar-native and nightjar are of different versions");
+        }
+        return library;
+    }
+
+    /** Null where the processor lacks {@code isa}; every one has {@code BASELINE}. */
+    private static NativeKernels load(NativeLibrary library, Isa isa) {
+        MemorySegment table = table(library, "nj_kernels_for", isa);
+        return table.equals(MemorySegment.NULL)
+                ? null
+                : new NativeKernels(isa, table, table(library, "nj_low_precision_for", isa));
+    }
+
+    private static MemorySegment table(NativeLibrary library, String function, Isa isa) {
+        try {
+            return (MemorySegment) library.downcall(function, FunctionDescriptor.of(ADDRESS, JAVA_INT))
+                    .invokeExact(isa.code);
+        } catch (Throwable t) {
+            throw Downcalls.failure(function, t);
         }
     }
 

@@ -24,6 +24,8 @@ final class OneDnnGemm implements Gemm {
 
     private final MethodHandle sgemm;
     private final MethodHandle setNumThreads;
+    private final MethodHandle setMaxIsa;
+    private final MethodHandle effectiveIsa;
     private final String version;
 
     private OneDnnGemm(NativeLibrary library) {
@@ -33,6 +35,8 @@ final class OneDnnGemm implements Gemm {
         // Found among the library's dependencies, so it is the OpenMP run time that oneDNN itself uses.
         setNumThreads = library.downcall("omp_set_num_threads", FunctionDescriptor.ofVoid(JAVA_INT),
                 Linker.Option.critical(false));
+        setMaxIsa = library.downcall("dnnl_set_max_cpu_isa", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+        effectiveIsa = library.downcall("dnnl_get_effective_cpu_isa", FunctionDescriptor.of(JAVA_INT));
         version = readVersion(library);
     }
 
@@ -54,6 +58,32 @@ final class OneDnnGemm implements Gemm {
     /** As in 3.13.0. */
     String version() {
         return version;
+    }
+
+    /**
+     * Keeps the library of this process to instruction sets up to {@code most}; whether it is kept to them. It takes a limit until it
+     * first generates code, so the first one holds.
+     */
+    boolean limit(NativeKernels.Isa most) {
+        int wanted = code(most);
+        try {
+            // Refused where a limit holds already, which may be the same.
+            int ignored = (int) setMaxIsa.invokeExact(wanted);
+            return ((int) effectiveIsa.invokeExact() & ~wanted) == 0;
+        } catch (Throwable t) {
+            throw Downcalls.failure("dnnl_set_max_cpu_isa", t);
+        }
+    }
+
+    /** {@code dnnl_cpu_isa_t}, whose bits are features; there is nothing below SSE 4.1. */
+    private static int code(NativeKernels.Isa isa) {
+        return switch (isa) {
+            case BASELINE -> 0x1;
+            case AVX2 -> 0x7;
+            case AVX512 -> 0x27;
+            case AVX512_VNNI -> 0x67;
+            case AVX512_BF16 -> 0xe7;
+        };
     }
 
     private static String readVersion(NativeLibrary library) {
