@@ -115,6 +115,9 @@ typedef struct nj_kernels {
 
 enum { NJ_FLOAT32 = 0, NJ_BFLOAT16 = 1, NJ_INT8 = 2 };
 
+/* Rows of a left factor's largest block, of any instruction set. */
+#define NJ_BLOCK_ROWS 32
+
 /* A row of int8s: what they are multiples of, and their sum. */
 typedef struct nj_row {
     float scale;
@@ -137,8 +140,8 @@ typedef struct nj_low_precision {
     /* Blocks of so many rows. */
     int32_t (*row_blocks)(int32_t rows);
 
-    /* Blocks [begin, end) of x (rows, k): for NJ_INT8 quantised row by row with `stats` (rows) and k bytes of scratch, for NJ_BFLOAT16
-       as they are. `packed` has rows * ceil(k * size of the type / 4) dwords. */
+    /* Blocks [begin, end) of x (rows, k): for NJ_INT8 quantised row by row with `stats` (rows) and NJ_BLOCK_ROWS k bytes of
+       scratch, for NJ_BFLOAT16 as they are. `packed` has rows * ceil(k * size of the type / 4) dwords. */
     void (*pack_rows)(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const uint16_t* x, int8_t* scratch,
                       nj_row* stats, int32_t* packed);
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "bfloat16.h"
+#include "interleave.h"
 #include "nightjar_cpu.h"
 #include "packed_product.h"
 
@@ -84,19 +85,6 @@ inline void quantise_row(int32_t k, const Bf16* __restrict x, int8_t* __restrict
     stats->sum = sum;
 }
 
-template <typename Element>
-inline void interleave_row(int32_t k, int32_t depth, const Element* row, int32_t block_rows, int32_t* __restrict packed) {
-    const int32_t whole = k / static_cast<int32_t>(sizeof(int32_t) / sizeof(Element));
-    for (int32_t g = 0; g < whole; g++) {
-        int32_t value;
-        __builtin_memcpy(&value, reinterpret_cast<const char*>(row) + sizeof value * static_cast<uint32_t>(g), sizeof value);
-        packed[int64_t{g} * block_rows] = value;
-    }
-    for (int32_t g = whole; g < depth; g++) {
-        packed[int64_t{g} * block_rows] = dword(row, k, g);
-    }
-}
-
 void pack_rows(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const uint16_t* x, int8_t* scratch,
                nj_row* stats, int32_t* packed) {
     const RowBlocks blocks(rows);
@@ -104,15 +92,15 @@ void pack_rows(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k
     for (int32_t block = begin; block < end; block++) {
         const int32_t first = blocks.begin(block);
         const int32_t count = blocks.rows(block);
+        const Bf16* const from = x + int64_t{first} * k;
         int32_t* const to = packed + int64_t{first} * depth;
-        for (int32_t r = 0; r < count; r++) {
-            const Bf16* row = x + int64_t{first + r} * k;
-            if (type == NJ_INT8) {
-                quantise_row(k, row, scratch, stats + first + r);
-                interleave_row(k, depth, scratch, count, to + r);
-            } else {
-                interleave_row(k, depth, row, count, to + r);
+        if (type == NJ_INT8) {
+            for (int32_t r = 0; r < count; r++) {
+                quantise_row(k, from + int64_t{r} * k, scratch + int64_t{r} * k, stats + first + r);
             }
+            interleave(count, count, k, scratch, k, to, count);
+        } else {
+            interleave(count, count, k, from, k, to, count);
         }
     }
 }
@@ -180,6 +168,10 @@ struct Product {
     const float* scales;
 };
 
+// Up to so many blocks of rows memory limits a product, and prefetching far ahead is worth it.
+constexpr int32_t kStreamedBlocks = 2;
+constexpr int64_t kStreamAhead = 8192;
+
 template <typename Type, typename Bias, typename Out, typename Function>
 void multiply_tile(const Product& p, int32_t first_block, int32_t last_block, int32_t begin, int32_t end, const Bias* bias,
                    Function function, Out* out) {
@@ -197,11 +189,10 @@ void multiply_tile(const Product& p, int32_t first_block, int32_t last_block, in
             const int32_t row = p.blocks.begin(block);
             const int32_t count = p.blocks.rows(block);
             typename Type::Sum sums[kMaxBlock * kPanel];
-            // While several blocks of rows pass over this panel, each fetches its share of the next one. A single block is faster
-            // without (2.9 against 3.8 ms for 8 rows of all layers): it streams, which the processor foresees.
-            const bool alone = blocks == 1;
-            const char* const next = alone ? panel : panel + panel_size + panel_size / blocks * (block - first_block);
-            Blocks<Type>::of(count)(depth, p.left + int64_t{row} * depth, panel, next, alone ? 0 : kPanelStep / blocks, sums, kPanel);
+            // Several blocks of rows pass over this panel, and each fetches its share of the next one. A single one streams.
+            const char* const next = blocks == 1 ? panel + kStreamAhead : panel + panel_size + panel_size / blocks * (block - first_block);
+            const auto multiply = blocks <= kStreamedBlocks ? Blocks<Type, kStream>::of(count) : Blocks<Type, kPanelAhead>::of(count);
+            multiply(depth, p.left + int64_t{row} * depth, panel, next, kPanelStep / blocks, sums, kPanel);
             finish(count, width, sums, {p.rows + row, p.scales + column, column_bias}, function,
                    out + int64_t{row} * p.n + column, p.n);
         }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "bfloat16.h"
+#include "interleave.h"
 #include "low_precision.h"
 #include "packed_product.h"
 #include "vector_math.h"
@@ -20,7 +21,7 @@ struct PairScratch {
     int32_t* values;    // panels(head_dim) of (groups(length), 32)
     int32_t* queries;   // (groups(head_dim), 14)
     int32_t* weights;   // (groups(length), 14)
-    Bf16* weight_row;   // length
+    Bf16* weight_rows;  // (14, length)
     float* scores;      // (14, 32 panels(length))
     float* result;      // (14, 32 panels(head_dim))
     char* end;
@@ -30,7 +31,7 @@ struct PairScratch {
         values = take<int32_t>(int64_t{panels(head_dim)} * kPanel * groups<Bfloat16>(length));
         queries = take<int32_t>(int64_t{groups<Bfloat16>(head_dim)} * kMaxBlock);
         weights = take<int32_t>(int64_t{groups<Bfloat16>(length)} * kMaxBlock);
-        weight_row = take<Bf16>(length);
+        weight_rows = take<Bf16>(int64_t{kMaxBlock} * length);
         scores = take<float>(int64_t{kMaxBlock} * kPanel * panels(length));
         result = take<float>(int64_t{kMaxBlock} * kPanel * panels(head_dim));
     }
@@ -51,14 +52,11 @@ int64_t attention_scratch(int32_t max_length, int32_t head_dim) {
 // Rows of keys, ld apart, become columns.
 void pack_keys(int32_t length, int32_t head_dim, const Bf16* keys, int64_t ld, int32_t* packed) {
     const int32_t depth = groups<Bfloat16>(head_dim);
-    for (int32_t j = 0; j < panels(length) * kPanel; j++) {
-        int32_t* const to = packed + int64_t{j / kPanel} * kPanel * depth + j % kPanel;
-        if (j < length) {
-            interleave_row(head_dim, depth, keys + j * ld, kPanel, to);
-        } else {
-            for (int32_t g = 0; g < depth; g++) {
-                to[g * kPanel] = 0;
-            }
+    for (int32_t panel = 0; panel < length; panel += kPanel, packed += int64_t{depth} * kPanel) {
+        for (int32_t half = 0; half < kPanel; half += kSquare) {
+            const int32_t rest = length - panel - half;
+            const int32_t count = rest < 0 ? 0 : rest < kSquare ? rest : kSquare;
+            interleave(count, kSquare, head_dim, keys + (panel + half) * ld, ld, packed + half, kPanel);
         }
     }
 }
@@ -114,19 +112,17 @@ void attend(int32_t length, int32_t head_dim, int32_t queries, const Bf16* qkv, 
     for (int32_t block = 0; block < blocks.count; block++) {
         const int32_t first = blocks.begin(block);
         const int32_t count = blocks.rows(block);
-        const auto multiply = Blocks<Bfloat16>::of(count);
-        for (int32_t r = 0; r < count; r++) {
-            interleave_row(head_dim, depth, qkv + (first + r) * ld, count, s.queries + r);
-        }
+        const auto multiply = Blocks<Bfloat16, kPanelAhead>::of(count);
+        interleave(count, count, head_dim, qkv + first * ld, ld, s.queries, count);
         for (int32_t p = 0; p < panels(length); p++) {
             const char* const panel = reinterpret_cast<const char*>(s.keys) + p * depth * kPanelStep;
             multiply(depth, s.queries, panel, panel, 0, s.scores + p * kPanel, score_ld);
         }
         float inverse[kMaxBlock];
         for (int32_t r = 0; r < count; r++) {
-            inverse[r] = 1.0f / softmax_numerators(length, scale, s.scores + r * score_ld, s.weight_row);
-            interleave_row(length, weight_depth, s.weight_row, count, s.weights + r);
+            inverse[r] = 1.0f / softmax_numerators(length, scale, s.scores + r * score_ld, s.weight_rows + int64_t{r} * length);
         }
+        interleave(count, count, length, s.weight_rows, length, s.weights, count);
         for (int32_t p = 0; p < panels(head_dim); p++) {
             const char* const panel = reinterpret_cast<const char*>(s.values) + p * weight_depth * kPanelStep;
             multiply(weight_depth, s.weights, panel, panel, 0, s.result + p * kPanel, result_ld);

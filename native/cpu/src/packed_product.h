@@ -62,9 +62,15 @@ struct RowBlocks {
     int32_t rows(int32_t block) const { return size + (block < larger ? 1 : 0); }
 };
 
-// sums (R, 32), ld apart = left (groups, R) x right (groups, 32). `prefetch` moves `step` bytes for each group.
-template <typename Type, int R>
-void multiply_block(int32_t groups, const int32_t* left, const char* right, const char* prefetch, int64_t step,
+// Where prefetched lines go, and how many for each group. Memory that streams past goes to the second level, where more requests can be
+// under way; the next panel, which many rows outlast, to the first.
+enum Prefetch { kStream, kPanelAhead };
+// Up to so many rows the processor's own prefetcher keeps up with a stream, and more requests only get into its way.
+constexpr int kFewRows = 4;
+
+// sums (R, 32), ld apart = left (groups, R) x right (groups, 32). `ahead` is prefetched and moves `step` bytes for each group.
+template <typename Type, Prefetch kPrefetch, int R>
+void multiply_block(int32_t groups, const int32_t* left, const char* right, const char* ahead, int64_t step,
                     typename Type::Sum* sums, int64_t ld) {
     typename Type::Vector sum[R][2];
 #pragma GCC unroll 14
@@ -74,7 +80,12 @@ void multiply_block(int32_t groups, const int32_t* left, const char* right, cons
     for (int32_t g = 0; g < groups; g++) {
         const __m512i first = _mm512_loadu_si512(right);
         const __m512i second = _mm512_loadu_si512(right + 64);
-        _mm_prefetch(prefetch, _MM_HINT_T0);
+        if constexpr (kPrefetch == kPanelAhead) {
+            _mm_prefetch(ahead, _MM_HINT_T0);
+        } else if constexpr (R > kFewRows) {
+            _mm_prefetch(ahead, _MM_HINT_T1);
+            _mm_prefetch(ahead + 64, _MM_HINT_T1);
+        }
 #pragma GCC unroll 14
         for (int r = 0; r < R; r++) {
             const __m512i factor = _mm512_set1_epi32(left[r]);
@@ -83,7 +94,7 @@ void multiply_block(int32_t groups, const int32_t* left, const char* right, cons
         }
         left += R;
         right += kPanelStep;
-        prefetch += step;
+        ahead += step;
     }
 #pragma GCC unroll 14
     for (int r = 0; r < R; r++) {
@@ -92,12 +103,12 @@ void multiply_block(int32_t groups, const int32_t* left, const char* right, cons
     }
 }
 
-template <typename Type>
+template <typename Type, Prefetch kPrefetch>
 struct Blocks {
     typedef void Multiply(int32_t, const int32_t*, const char*, const char*, int64_t, typename Type::Sum*, int64_t);
     template <int... R>
     struct Table {
-        static constexpr Multiply* kEntries[] = {multiply_block<Type, R>...};
+        static constexpr Multiply* kEntries[] = {multiply_block<Type, kPrefetch, R>...};
     };
     typedef Table<1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14> All;
 

@@ -1,7 +1,9 @@
 package dev.nightjar.tensor;
 
+import dev.nightjar.ffi.HugePages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /**
  * Off-heap host memory, zeroed and, unless taken over, aligned to a cache line, so that vector loads never split one at
@@ -11,6 +13,9 @@ public final class HostBuffer implements Buffer {
     /** Alignment of every buffer and of every tensor a {@link Workspace} hands out, in bytes. */
     public static final int ALIGNMENT = 64;
 
+    /** From this size on, huge pages are asked for; the last one may be in part for nothing. */
+    private static final long LARGE = 2 * HugePages.SIZE;
+
     private final Arena arena = Arena.ofShared();
     private final MemorySegment segment;
 
@@ -19,7 +24,8 @@ public final class HostBuffer implements Buffer {
         if (byteSize < 0) {
             throw new IllegalArgumentException("byteSize " + byteSize + " is negative");
         }
-        this.segment = arena.allocate(byteSize, ALIGNMENT);
+        this.segment = (byteSize >= LARGE ? HugePages.map(byteSize, arena) : Optional.<MemorySegment>empty())
+                .orElseGet(() -> arena.allocate(byteSize, ALIGNMENT));
     }
 
     /**

@@ -19,7 +19,7 @@ final class CpuWeight implements Weight {
     }
 
     static CpuWeight constant(Tensor tensor, LinearKernels kernels) {
-        HostBuffer transposed = new HostBuffer(tensor.byteSize());
+        HostBuffer transposed = WeightMemory.allocate(tensor.byteSize());
         try (IntraOp alone = new IntraOp(1)) {
             LinearMaps.transpose(alone, kernels, tensor, transposed.segment().address());
         }

@@ -24,6 +24,8 @@ final class LowPrecisionKernels {
     static final int ENTRIES = 9;
     /** Columns of a packed weight's panels: products begin at a multiple. */
     static final int PANEL = 32;
+    /** {@code NJ_BLOCK_ROWS}. */
+    static final int BLOCK_ROWS = 32;
     /** Bytes of an {@code nj_row}. */
     static final int ROW_STATS_BYTES = 8;
     private static final MemoryLayout P = JAVA_LONG;

@@ -107,7 +107,7 @@ final class LowPrecisionOps implements FirstTokenOps {
         @Override
         public void run(int chunk, int worker) {
             kernels.packRows(type, chunk * PACK_BLOCKS, Math.min(blocks, (chunk + 1) * PACK_BLOCKS), rows, cols, x,
-                    scratch + (long) worker * cols, stats, packed);
+                    scratch + (long) worker * LowPrecisionKernels.BLOCK_ROWS * cols, stats, packed);
         }
     }
 
@@ -143,7 +143,7 @@ final class LowPrecisionOps implements FirstTokenOps {
         packRows.rows = rows;
         packRows.cols = k;
         packRows.x = x.address();
-        packRows.scratch = quantisedRows.bytes((long) threads.threads() * k);
+        packRows.scratch = quantisedRows.bytes((long) threads.threads() * LowPrecisionKernels.BLOCK_ROWS * k);
         packRows.stats = rowStats.bytes((long) rows * LowPrecisionKernels.ROW_STATS_BYTES);
         packRows.packed = packedRows.bytes(rows * Math.ceilDiv((long) k * weight.type().bytes(), 4) * 4);
         threads.run(Math.ceilDiv(packRows.blocks, PACK_BLOCKS), packRows);

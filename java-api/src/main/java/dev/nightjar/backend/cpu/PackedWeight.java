@@ -23,7 +23,7 @@ final class PackedWeight implements Weight {
         this.type = type;
         int n = tensor.rows();
         int k = tensor.cols();
-        packed = new HostBuffer(kernels.packedWeightSize(type, n, k));
+        packed = WeightMemory.allocate(kernels.packedWeightSize(type, n, k));
         scales = type == DType.I8 ? new HostBuffer((long) n * Float.BYTES) : null;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment matrix = tensor.segment();
