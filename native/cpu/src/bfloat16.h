@@ -19,11 +19,6 @@ inline __attribute__((always_inline)) Bf16 to_bf16(float x) {
     return static_cast<Bf16>((bits & 0x7FFFFFFFu) > 0x7F800000u ? bits >> 16 | 0x40u : rounded);
 }
 
-// The same for x that is not negative and not beyond the range; ties go up.
-inline __attribute__((always_inline)) Bf16 positive_to_bf16(float x) {
-    return static_cast<Bf16>((__builtin_bit_cast(uint32_t, x) + 0x8000u) >> 16);
-}
-
 inline __attribute__((always_inline)) void store(float x, float* to) { *to = x; }
 
 inline __attribute__((always_inline)) void store(float x, Bf16* to) { *to = to_bf16(x); }
