@@ -5,6 +5,7 @@ import dev.nightjar.InferenceOptions;
 import dev.nightjar.InferenceSession;
 import dev.nightjar.Precision;
 import dev.nightjar.SentimentModel;
+import dev.nightjar.UnavailableException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -25,7 +26,8 @@ import jdk.jfr.consumer.RecordingFile;
 /**
  * Nightjar's side of {@code benchmarks/compare}: reads commands line by line and answers each with a line of JSON.
  *
- * <p>Usage: {@code InferenceWorker FOLDER PRECISION THREADS}, with the folder that {@code distilbert_base.py} wrote. {@code logits CASE}
+ * <p>Usage: {@code InferenceWorker FOLDER PRECISION THREADS}, with the folder that {@code distilbert_base.py} wrote. The first line is that
+ * it is ready, or why the precision is refused. {@code logits CASE}
  * answers with the logits of every sequence less their mean, {@code time CASE SECONDS} with minimum, median and maximum of the milliseconds of
  * a pass, {@code tail CASE COUNT} with percentiles of so many passes one after the other and the number of collections meanwhile, which a
  * flight recording counts.
@@ -51,8 +53,13 @@ public final class InferenceWorker {
 
     /** Serves standard input until it ends; see the class comment for its arguments. */
     public static void main(String[] args) throws IOException {
-        InferenceWorker worker = new InferenceWorker(Path.of(args[0]), Precision.valueOf(args[1]),
-                Integer.parseInt(args[2]));
+        InferenceWorker worker;
+        try {
+            worker = new InferenceWorker(Path.of(args[0]), Precision.valueOf(args[1]), Integer.parseInt(args[2]));
+        } catch (UnavailableException e) {
+            System.out.println("{\"refused\": \"" + e.getMessage() + "\"}");
+            return;
+        }
         Map<String, String> details = Device.statuses().stream().filter(status -> status.backend().equals("cpu"))
                 .findFirst().orElseThrow().details();
         System.out.println("{\"ready\": \"nightjar\", \"isa\": \"" + String.join("; ", details.values()) + "\"}");
