@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Raised whenever this file changes in a way that a caller would notice. */
-#define NJ_CPU_ABI 2
+#define NJ_CPU_ABI 3
 
 /* Instruction sets, in ascending order. On aarch64 only the baseline exists (NEON, which every such processor has). */
 enum {
@@ -34,7 +34,7 @@ enum {
     NJ_ISA_AVX512 = 2,
     NJ_ISA_AVX512_VNNI = 3,
     NJ_ISA_AVX512_BF16 = 4,
-    NJ_ISA_COUNT = 5
+    NJ_ISA_AMX = 5
 };
 
 enum { NJ_ACTIVATION_NONE = 0, NJ_ACTIVATION_GELU = 1, NJ_ACTIVATION_RELU = 2 };
@@ -140,8 +140,11 @@ typedef struct nj_low_precision {
     /* Blocks of so many rows. */
     int32_t (*row_blocks)(int32_t rows);
 
+    /* Bytes of packed rows (rows, k). */
+    int64_t (*packed_rows_size)(int32_t type, int32_t rows, int32_t k);
+
     /* Blocks [begin, end) of x (rows, k): for NJ_INT8 quantised row by row with `stats` (rows) and NJ_BLOCK_ROWS k bytes of
-       scratch, for NJ_BFLOAT16 as they are. `packed` has rows * ceil(k * size of the type / 4) dwords. */
+       scratch, for NJ_BFLOAT16 as they are. `packed` has packed_rows_size() bytes. */
     void (*pack_rows)(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const uint16_t* x, int8_t* scratch,
                       nj_row* stats, int32_t* packed);
 
@@ -173,14 +176,13 @@ typedef struct nj_low_precision {
 /* NJ_CPU_ABI of the library. */
 NJ_EXPORT int32_t nj_cpu_abi(void);
 
-/* The best instruction set of this processor and operating system. */
-NJ_EXPORT int32_t nj_best_isa(void);
-
-/* The kernels of an instruction set, or null where it is unknown or this processor lacks it. Valid for the life of the process. */
+/* The kernels of an instruction set, or null where it is unknown or this processor or operating system lacks it. Valid for the life of the
+   process, for which asking for NJ_ISA_AMX also asks Linux for the tile registers. */
 NJ_EXPORT const nj_kernels* nj_kernels_for(int32_t isa);
 
 /* The low-precision operations of an instruction set, or null where it has none or this processor lacks it. NJ_ISA_AVX512_VNNI has
-   int8, and bfloat16 at less than float32's speed; NJ_ISA_AVX512_BF16 has both at full speed. */
+   int8, and bfloat16 at less than float32's speed; from NJ_ISA_AVX512_BF16 on there are both at full speed. Weights and rows that one
+   packed are for the same one's products. */
 NJ_EXPORT const nj_low_precision* nj_low_precision_for(int32_t isa);
 
 #ifdef __cplusplus

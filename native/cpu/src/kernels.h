@@ -10,5 +10,6 @@ extern const nj_kernels avx2_kernels;
 extern const nj_kernels avx512_kernels;
 extern const nj_low_precision avx512vnni_low_precision;
 extern const nj_low_precision avx512bf16_low_precision;
+extern const nj_low_precision amx_low_precision;
 #endif
 }  // namespace nj

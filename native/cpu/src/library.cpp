@@ -1,7 +1,30 @@
 // Choice of the instruction set. Compiled for the baseline, because it runs before anything is known about the processor.
 #include "kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace {
+
+#if defined(__x86_64__)
+// Whether there are tile registers with products of int8 and bfloat16, and this process may use them: Linux saves their 8 KiB only for
+// processes that asked. Asking again changes nothing.
+bool amx() {
+    uint32_t eax, ebx, ecx, edx;
+    const uint32_t features = 1u << 22 | 1u << 24 | 1u << 25;  // AMX-BF16, AMX-TILE, AMX-INT8
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || (edx & features) != features) {
+        return false;
+    }
+    const uint32_t states = 1u << 17 | 1u << 18;  // XTILECFG, XTILEDATA
+    uint32_t enabled, upper;
+    asm("xgetbv" : "=a"(enabled), "=d"(upper) : "c"(0));
+    const long ask_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return (enabled & states) == states && syscall(SYS_arch_prctl, ask_permission, tile_data) == 0;
+}
+#endif
 
 bool supported(int32_t isa) {
 #if defined(__x86_64__)
@@ -18,6 +41,8 @@ bool supported(int32_t isa) {
             return supported(NJ_ISA_AVX512) && __builtin_cpu_supports("avx512vnni");
         case NJ_ISA_AVX512_BF16:
             return supported(NJ_ISA_AVX512_VNNI) && __builtin_cpu_supports("avx512bf16");
+        case NJ_ISA_AMX:
+            return supported(NJ_ISA_AVX512_BF16) && amx();
         default:
             return false;
     }
@@ -30,14 +55,6 @@ bool supported(int32_t isa) {
 
 int32_t nj_cpu_abi(void) { return NJ_CPU_ABI; }
 
-int32_t nj_best_isa(void) {
-    int32_t isa = NJ_ISA_COUNT - 1;
-    while (!supported(isa)) {
-        isa--;
-    }
-    return isa;
-}
-
 const nj_kernels* nj_kernels_for(int32_t isa) {
     if (!supported(isa)) {
         return nullptr;
@@ -49,6 +66,7 @@ const nj_kernels* nj_kernels_for(int32_t isa) {
         case NJ_ISA_AVX512:
         case NJ_ISA_AVX512_VNNI:
         case NJ_ISA_AVX512_BF16:
+        case NJ_ISA_AMX:
             return &nj::avx512_kernels;
 #endif
         default:
@@ -58,8 +76,17 @@ const nj_kernels* nj_kernels_for(int32_t isa) {
 
 const nj_low_precision* nj_low_precision_for(int32_t isa) {
 #if defined(__x86_64__)
-    if (isa >= NJ_ISA_AVX512_VNNI && supported(isa)) {
-        return isa == NJ_ISA_AVX512_VNNI ? &nj::avx512vnni_low_precision : &nj::avx512bf16_low_precision;
+    if (supported(isa)) {
+        switch (isa) {
+            case NJ_ISA_AVX512_VNNI:
+                return &nj::avx512vnni_low_precision;
+            case NJ_ISA_AVX512_BF16:
+                return &nj::avx512bf16_low_precision;
+            case NJ_ISA_AMX:
+                return &nj::amx_low_precision;
+            default:
+                break;
+        }
     }
 #else
     static_cast<void>(isa);

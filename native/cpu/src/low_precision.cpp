@@ -1,5 +1,5 @@
 // The table of the low-precision operations; CMake compiles this file once for each instruction set that has them, with
-// NJ_LOW_PRECISION naming the table.
+// NJ_LOW_PRECISION naming the table and NJ_MULTIPLIER the header with the products.
 #include "low_precision.h"
 
 #include "kernels.h"
@@ -11,6 +11,7 @@ const nj_low_precision NJ_LOW_PRECISION = {
     .packed_weight_size = packed_weight_size,
     .pack_weight = pack_weight,
     .row_blocks = row_blocks,
+    .packed_rows_size = packed_rows_size,
     .pack_rows = pack_rows,
     .linear = linear,
     .embedding = embedding,

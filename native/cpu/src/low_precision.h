@@ -4,17 +4,23 @@
 #include <cstdint>
 
 #include "bfloat16.h"
-#include "interleave.h"
 #include "nightjar_cpu.h"
 #include "packed_product.h"
+// The Multiplier; vector_multiplier.h documents what one is.
+#include NJ_MULTIPLIER
 
 namespace {
 
-// Dwords of one row.
-template <typename Type>
-constexpr int32_t groups(int32_t k) { return (k + Type::kGroup - 1) / Type::kGroup; }
+// Dwords of one packed row and of one column of a panel.
+int32_t depth_of(int32_t type, int32_t k) { return type == NJ_INT8 ? Multiplier::depth<Int8>(k) : Multiplier::depth<Bfloat16>(k); }
 
-// Dwords of one row or panel column, zero beyond k.
+// ---- weights
+
+int64_t packed_weight_size(int32_t type, int32_t n, int32_t k) {
+    return (n + kPanel - 1) / kPanel * int64_t{depth_of(type, k)} * kPanelStep;
+}
+
+// One dword of a column of a panel, zero beyond k.
 template <typename Element>
 inline int32_t dword(const Element* row, int32_t k, int32_t group) {
     constexpr int32_t kCount = sizeof(int32_t) / sizeof(Element);
@@ -30,17 +36,10 @@ inline int32_t dword(const Element* row, int32_t k, int32_t group) {
     return __builtin_bit_cast(int32_t, values);
 }
 
-// ---- weights
-
-int64_t packed_weight_size(int32_t type, int32_t n, int32_t k) {
-    const int64_t dwords = type == NJ_INT8 ? groups<Int8>(k) : groups<Bfloat16>(k);
-    return (n + kPanel - 1) / kPanel * dwords * kPanelStep;
-}
-
 // `flip` makes signed bytes unsigned by adding 128.
 template <typename Type, typename Element>
 void pack_panels(int32_t n, int32_t k, const Element* matrix, uint32_t flip, int32_t* packed) {
-    const int32_t depth = groups<Type>(k);
+    const int32_t depth = Multiplier::depth<Type>(k);
     for (int32_t panel = 0; panel < n; panel += kPanel, packed += int64_t{depth} * kPanel) {
         for (int32_t c = 0; c < kPanel; c++) {
             for (int32_t g = 0; g < depth; g++) {
@@ -61,7 +60,11 @@ void pack_weight(int32_t type, int32_t n, int32_t k, const void* matrix, void* p
 
 // ---- left factors
 
-int32_t row_blocks(int32_t rows) { return RowBlocks(rows).count; }
+int32_t row_blocks(int32_t rows) { return RowBlocks(rows, Multiplier::kRows).count; }
+
+int64_t packed_rows_size(int32_t type, int32_t rows, int32_t k) {
+    return int64_t{rows} * depth_of(type, k) * static_cast<int64_t>(sizeof(int32_t));
+}
 
 // NaN and infinity make everything that the row gives NaN.
 inline void quantise_row(int32_t k, const Bf16* __restrict x, int8_t* __restrict row, nj_row* stats) {
@@ -87,8 +90,8 @@ inline void quantise_row(int32_t k, const Bf16* __restrict x, int8_t* __restrict
 
 void pack_rows(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const uint16_t* x, int8_t* scratch,
                nj_row* stats, int32_t* packed) {
-    const RowBlocks blocks(rows);
-    const int32_t depth = type == NJ_INT8 ? groups<Int8>(k) : groups<Bfloat16>(k);
+    const RowBlocks blocks(rows, Multiplier::kRows);
+    const int32_t depth = depth_of(type, k);
     for (int32_t block = begin; block < end; block++) {
         const int32_t first = blocks.begin(block);
         const int32_t count = blocks.rows(block);
@@ -98,9 +101,9 @@ void pack_rows(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k
             for (int32_t r = 0; r < count; r++) {
                 quantise_row(k, from + int64_t{r} * k, scratch + int64_t{r} * k, stats + first + r);
             }
-            interleave(count, count, k, scratch, k, to, count);
+            Multiplier::pack_block(count, k, depth, scratch, to);
         } else {
-            interleave(count, count, k, from, k, to, count);
+            Multiplier::pack_block(count, k, depth, from, to);
         }
     }
 }
@@ -187,9 +190,10 @@ constexpr int64_t kStreamAhead = 8192;
 template <typename Type, typename Bias, typename Out, typename Function>
 void multiply_tile(const Product& p, int32_t first_block, int32_t last_block, int32_t begin, int32_t end, const Bias* bias,
                    Function function, Out* out) {
-    const int32_t depth = groups<Type>(p.k);
+    const int32_t depth = Multiplier::depth<Type>(p.k);
     const int64_t panel_size = depth * kPanelStep;
     const int32_t blocks = last_block - first_block;
+    const Multiplier multiplier(p.blocks.rows(first_block));
     for (int32_t column = begin; column < end; column += kPanel) {
         const int32_t width = p.n - column < kPanel ? p.n - column : kPanel;
         const char* const panel = p.weight + column / kPanel * panel_size;
@@ -202,11 +206,14 @@ void multiply_tile(const Product& p, int32_t first_block, int32_t last_block, in
         for (int32_t block = first_block; block < last_block; block++) {
             const int32_t row = p.blocks.begin(block);
             const int32_t count = p.blocks.rows(block);
-            typename Type::Sum sums[kMaxBlock * kPanel];
+            alignas(64) typename Type::Sum memory[Multiplier::kRows * kPanel];
             // Several blocks of rows pass over this panel, and each fetches its share of the next one. A single one streams.
             const char* const next = blocks == 1 ? panel + kStreamAhead : panel + panel_size + panel_size / blocks * (block - first_block);
-            const auto multiply = blocks <= kStreamedBlocks ? Blocks<Type, kStream>::of(count) : Blocks<Type, kPanelAhead>::of(count);
-            multiply(depth, p.left + int64_t{row} * depth, panel, next, kPanelStep / blocks, sums, kPanel);
+            const int64_t step = kPanelStep / blocks;
+            const int32_t* const left = p.left + int64_t{row} * depth;
+            const typename Type::Sum* const sums =
+                blocks <= kStreamedBlocks ? multiplier.multiply<Type, kStream>(count, depth, left, panel, next, step, memory)
+                                          : multiplier.multiply<Type, kPanelAhead>(count, depth, left, panel, next, step, memory);
             finish(count, width, sums, {p.rows + row, column_scales, column_bias}, function,
                    out + int64_t{row} * p.n + column, p.n);
         }
@@ -241,7 +248,7 @@ void multiply_to(const Product& p, int32_t first_block, int32_t last_block, int3
 void linear(int32_t type, int32_t first_block, int32_t last_block, int32_t begin, int32_t end, int32_t rows, int32_t n, int32_t k,
             const int32_t* left, const nj_row* stats, const void* weight, const float* scales, int32_t bias_type,
             const void* bias, int32_t activation, int32_t out_type, void* out) {
-    const Product p{RowBlocks(rows), n, k, left, stats, static_cast<const char*>(weight), scales};
+    const Product p{RowBlocks(rows, Multiplier::kRows), n, k, left, stats, static_cast<const char*>(weight), scales};
     if (type == NJ_INT8) {
         if (bias_type == NJ_FLOAT32) {
             multiply_to<Int8, float>(p, first_block, last_block, begin, end, bias, activation, out_type, out);

@@ -49,14 +49,18 @@ struct Bfloat16 {
     static void store(Sum* to, Vector x) { _mm512_storeu_ps(to, x); }
 };
 
-// Rows [begin(i), begin(i + 1)) are block i: as few blocks as possible, of nearly equal size.
+// Dwords of k-neighbours.
+template <typename Type>
+constexpr int32_t groups(int32_t k) { return (k + Type::kGroup - 1) / Type::kGroup; }
+
+// Rows [begin(i), begin(i + 1)) are block i: as few blocks of at most `most` rows as possible, of nearly equal size.
 struct RowBlocks {
     int32_t count;
     int32_t size;
     int32_t larger;  // so many blocks, the first ones, have a row more
 
-    explicit RowBlocks(int32_t rows)
-        : count((rows + kMaxBlock - 1) / kMaxBlock), size(count ? rows / count : 0), larger(rows - count * size) {}
+    explicit RowBlocks(int32_t rows, int32_t most = kMaxBlock)
+        : count((rows + most - 1) / most), size(count ? rows / count : 0), larger(rows - count * size) {}
 
     int32_t begin(int32_t block) const { return block * size + (block < larger ? block : larger); }
     int32_t rows(int32_t block) const { return size + (block < larger ? 1 : 0); }

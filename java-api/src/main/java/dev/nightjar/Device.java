@@ -15,7 +15,8 @@ import java.util.Set;
  *
  * <p>{@code cpu} uses the best instructions that the processor has, up to the set that the system property
  * {@code nightjar.cpu.maxIsa} or else the environment variable {@code NIGHTJAR_MAX_CPU_ISA} names: {@code java} (no
- * native code), {@code baseline}, {@code avx2}, {@code avx512}, {@code avx512_vnni} or {@code avx512_bf16}.
+ * native code), {@code baseline}, {@code avx2}, {@code avx512}, {@code avx512_vnni},
+ * {@code avx512_bf16} or {@code amx}.
  *
  * @param backend {@code auto} for the fastest backend that is available, or the name of one, which is then used or
  *         refused, never replaced

@@ -27,7 +27,7 @@ public final class CpuBackend implements Backend {
      * that the user allows ({@link IsaLimit}), else {@code JAVA}.
      */
     public enum Kernels {
-        AUTO, JAVA, BASELINE, AVX2, AVX512, AVX512_VNNI, AVX512_BF16
+        AUTO, JAVA, BASELINE, AVX2, AVX512, AVX512_VNNI, AVX512_BF16, AMX
     }
 
     /** Who computes matrix products; {@code AUTO} is {@code ONEDNN} unless the user allows Java alone, else {@code JAVA}. */
@@ -79,6 +79,15 @@ public final class CpuBackend implements Backend {
         NativeKernels result = wanted == Kernels.AUTO
                 ? NativeKernels.loadBest(limit.isa())
                 : NativeKernels.load(NativeKernels.Isa.valueOf(wanted.name()));
+        if (result.isa() == NativeKernels.Isa.AMX) {
+            AmxTrial trial = AmxTrial.outcome();
+            details.put("amx", trial.toString());
+            if (wanted == Kernels.AUTO && !trial.chosen()) {
+                result = NativeKernels.load(NativeKernels.Isa.AVX512_BF16);
+            } else if (trial.difference() != null) {
+                throw new UnavailableException("amx gives wrong products here (" + trial.difference() + ")");
+            }
+        }
         boolean limited = wanted == Kernels.AUTO && limit.setting() != null && result.isa() == limit.isa();
         details.put("kernels", "native, " + result.isa() + (limited ? " (" + limit.reason() + ")" : ""));
         return result;

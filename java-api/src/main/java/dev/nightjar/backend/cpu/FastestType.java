@@ -1,14 +1,6 @@
 package dev.nightjar.backend.cpu;
 
-import dev.nightjar.backend.Activation;
-import dev.nightjar.backend.InferenceOps;
-import dev.nightjar.backend.Linear;
-import dev.nightjar.backend.PackedBatch;
-import dev.nightjar.backend.Weight;
 import dev.nightjar.tensor.DType;
-import dev.nightjar.tensor.HostBuffer;
-import dev.nightjar.tensor.Tensor;
-import dev.nightjar.tensor.Workspace;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -49,7 +41,7 @@ final class FastestType {
         Map<DType, Double> millis = new EnumMap<>(DType.class);
         DType best = DType.F32;
         for (DType type : backend.inferenceTypes()) {
-            millis.put(type, time(backend, type, dim, hiddenDim) / 1e6);
+            millis.put(type, time(backend, type, dim, hiddenDim));
             if (millis.get(type) < WORTHWHILE * millis.get(best)) {
                 best = type;
             }
@@ -61,34 +53,10 @@ final class FastestType {
                 + times);
     }
 
-    /** Nanoseconds of the fastest run: others are disturbed. */
-    private static long time(CpuBackend backend, DType type, int dim, int hiddenDim) {
-        DType activations = type == DType.I8 ? DType.BF16 : type;
-        Workspace plan = Workspace.planning();
-        Operands.of(plan, activations, dim, hiddenDim);
-        try (Workspace workspace = Workspace.allocate(HostBuffer::new, plan.used())) {
-            Operands operands = Operands.of(workspace, activations, dim, hiddenDim);
-            operands.batch.loadSingles(ROWS);
-            try (Weight weight = backend.prepareForInference(operands.matrix, type);
-                    InferenceOps ops = backend.newInferenceOps(1, type)) {
-                Linear layer = new Linear(weight, operands.bias);
-                long best = Long.MAX_VALUE;
-                for (int run = 0; run < RUNS; run++) {
-                    long begin = System.nanoTime();
-                    ops.linear(operands.batch, operands.x, layer, Activation.GELU, operands.out);
-                    best = Math.min(best, System.nanoTime() - begin);
-                }
-                return best;
-            }
-        }
-    }
-
-    /** Zeros: no operation here takes a time that depends on values. */
-    private record Operands(PackedBatch batch, Tensor x, Tensor matrix, Tensor bias, Tensor out) {
-        static Operands of(Workspace workspace, DType activations, int dim, int hiddenDim) {
-            return new Operands(new PackedBatch(workspace, ROWS, ROWS), workspace.matrix(activations, ROWS, dim),
-                    workspace.matrix(DType.F32, hiddenDim, dim), workspace.vector(DType.F32, hiddenDim),
-                    workspace.matrix(activations, ROWS, hiddenDim));
+    private static double time(CpuBackend backend, DType type, int dim, int hiddenDim) {
+        try (TrialLayer layer = new TrialLayer(type, ROWS, hiddenDim, dim,
+                matrix -> backend.prepareForInference(matrix, type), backend.newInferenceOps(1, type))) {
+            return layer.fastest(RUNS);
         }
     }
 

@@ -21,7 +21,7 @@ import java.lang.invoke.MethodHandle;
  */
 final class LowPrecisionKernels {
     /** Entries of the table. */
-    static final int ENTRIES = 9;
+    static final int ENTRIES = 10;
     /** Columns of a packed weight's panels: products begin at a multiple. */
     static final int PANEL = 32;
     /** {@code NJ_BLOCK_ROWS}. */
@@ -36,6 +36,7 @@ final class LowPrecisionKernels {
     private final MethodHandle packedWeightSize;
     private final MethodHandle packWeight;
     private final MethodHandle rowBlocks;
+    private final MethodHandle packedRowsSize;
     private final MethodHandle packRows;
     private final MethodHandle linear;
     private final MethodHandle embedding;
@@ -49,6 +50,7 @@ final class LowPrecisionKernels {
         packedWeightSize = entries.next(L, I, I, I);
         packWeight = entries.next(null, I, I, I, P, P);
         rowBlocks = entries.next(I, I);
+        packedRowsSize = entries.next(L, I, I, I);
         packRows = entries.next(null, I, I, I, I, I, P, P, P, P);
         linear = entries.next(null, I, I, I, I, I, I, I, I, P, P, P, P, I, P, I, I, P);
         embedding = entries.next(null, I, I, I, I, P, P, P, P, P, P, F, P);
@@ -89,6 +91,15 @@ final class LowPrecisionKernels {
             return (int) rowBlocks.invokeExact(rows);
         } catch (Throwable t) {
             throw Downcalls.failure("row_blocks", t);
+        }
+    }
+
+    /** Bytes of packed rows. */
+    long packedRowsSize(DType type, int rows, int k) {
+        try {
+            return (long) packedRowsSize.invokeExact(code(type), rows, k);
+        } catch (Throwable t) {
+            throw Downcalls.failure("packed_rows_size", t);
         }
     }
 

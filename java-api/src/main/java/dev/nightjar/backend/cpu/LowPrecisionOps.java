@@ -21,10 +21,8 @@ import java.lang.foreign.ValueLayout;
 final class LowPrecisionOps implements FirstTokenOps {
     /** Rows of one chunk of a row-wise operation. */
     private static final int ROWS = 64;
-    /** Blocks of rows that are packed in one chunk. */
-    private static final int PACK_BLOCKS = 4;
-    /** Blocks of rows of a product's tile: 126 rows of a feed-forward layer's 3,072 int8 columns stay in the second-level cache. */
-    private static final int TILE_BLOCKS = 9;
+    /** Rows of a product's tile: of a feed-forward layer's 3,072 int8 columns so many stay in the second-level cache. */
+    private static final int TILE_ROWS = 128;
     /** Columns of a product's tile. */
     private static final int TILE_COLUMNS = 4 * LowPrecisionKernels.PANEL;
     /** Pairs of sequence and head in one chunk of attention. */
@@ -97,6 +95,7 @@ final class LowPrecisionOps implements FirstTokenOps {
     private final class PackRows implements IntraOp.Task {
         private DType type;
         private int blocks;
+        private int chunkBlocks;
         private int rows;
         private int cols;
         private long x;
@@ -106,7 +105,7 @@ final class LowPrecisionOps implements FirstTokenOps {
 
         @Override
         public void run(int chunk, int worker) {
-            kernels.packRows(type, chunk * PACK_BLOCKS, Math.min(blocks, (chunk + 1) * PACK_BLOCKS), rows, cols, x,
+            kernels.packRows(type, chunk * chunkBlocks, Math.min(blocks, (chunk + 1) * chunkBlocks), rows, cols, x,
                     scratch + (long) worker * LowPrecisionKernels.BLOCK_ROWS * cols, stats, packed);
         }
     }
@@ -140,17 +139,17 @@ final class LowPrecisionOps implements FirstTokenOps {
         Shapes.matrix("bias", layer.bias(), layer.bias().dtype(), 1, weight.rows());
         packRows.type = weight.type();
         packRows.blocks = kernels.rowBlocks(rows);
+        packRows.chunkBlocks = blocksOf(ROWS, rows, packRows.blocks);
         packRows.rows = rows;
         packRows.cols = k;
         packRows.x = x.address();
         packRows.scratch = quantisedRows.bytes((long) threads.threads() * LowPrecisionKernels.BLOCK_ROWS * k);
         packRows.stats = rowStats.bytes((long) rows * LowPrecisionKernels.ROW_STATS_BYTES);
-        packRows.packed = packedRows.bytes(rows * Math.ceilDiv((long) k * weight.type().bytes(), 4) * 4);
-        threads.run(Math.ceilDiv(packRows.blocks, PACK_BLOCKS), packRows);
+        packRows.packed = packedRows.bytes(kernels.packedRowsSize(weight.type(), rows, k));
+        threads.run(Math.ceilDiv(packRows.blocks, packRows.chunkBlocks), packRows);
         product.rows = rows;
         product.blocks = packRows.blocks;
-        // Tiles of nearly equal height.
-        product.tileBlocks = Math.ceilDiv(product.blocks, Math.ceilDiv(product.blocks, TILE_BLOCKS));
+        product.tileBlocks = blocksOf(TILE_ROWS, rows, product.blocks);
         product.columnTiles = Math.ceilDiv(weight.rows(), TILE_COLUMNS);
         product.weight = weight;
         product.bias = layer.bias();
@@ -158,6 +157,11 @@ final class LowPrecisionOps implements FirstTokenOps {
         product.outType = outType;
         product.out = out;
         threads.run(Math.ceilDiv(product.blocks, product.tileBlocks) * product.columnTiles, product);
+    }
+
+    /** How many of the blocks of {@code rows} go together, so that it is about {@code most} rows and nearly as many everywhere. */
+    private static int blocksOf(int most, int rows, int blocks) {
+        return Math.ceilDiv(blocks, Math.ceilDiv(rows, most));
     }
 
     private static PackedWeight packed(Weight weight) {

@@ -29,9 +29,9 @@ import java.util.stream.Stream;
 final class NativeKernels implements LinearKernels {
     /** Instruction sets, {@code NJ_ISA_*}, in ascending order. */
     enum Isa {
-        BASELINE(0), AVX2(1), AVX512(2), AVX512_VNNI(3), AVX512_BF16(4);
+        BASELINE(0), AVX2(1), AVX512(2), AVX512_VNNI(3), AVX512_BF16(4), AMX(5);
 
-        static final Isa BEST = AVX512_BF16;
+        static final Isa BEST = AMX;
 
         private final int code;
 
@@ -47,7 +47,7 @@ final class NativeKernels implements LinearKernels {
     }
 
     /** {@code NJ_CPU_ABI} of the header this class was written against. */
-    private static final int ABI = 2;
+    private static final int ABI = 3;
     private static final int ENTRIES = 16;
     private static final String FOLDER = "dev/nightjar/native/" + NativeLibrary.platform();
     private static final String LIBRARY = "libnightjar_cpu.so";
@@ -117,7 +117,7 @@ final class NativeKernels implements LinearKernels {
     static NativeKernels load(Isa isa) {
         NativeKernels kernels = load(library(), isa);
         if (kernels == null) {
-            throw new UnavailableException("this processor has no " + isa);
+            throw new UnavailableException("this processor or operating system has no " + isa);
         }
         return kernels;
     }

@@ -83,6 +83,7 @@ final class OneDnnGemm implements Gemm {
             case AVX512 -> 0x27;
             case AVX512_VNNI -> 0x67;
             case AVX512_BF16 -> 0xe7;
+            case AMX -> 0xfef;
         };
     }
 

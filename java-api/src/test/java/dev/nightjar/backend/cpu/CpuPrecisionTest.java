@@ -62,7 +62,8 @@ class CpuPrecisionTest {
     @CsvSource({"BF16, AVX512_BF16, 32, 4, 64", "BF16, AVX512_BF16, 36, 4, 151", "BF16, AVX512_BF16, 128, 1, 96",
             "BF16, AVX512_BF16, 90, 2, 390", "I8, AVX512_BF16, 32, 4, 64", "I8, AVX512_BF16, 36, 4, 151",
             "I8, AVX512_BF16, 128, 1, 96", "I8, AVX512_BF16, 90, 2, 390", "I8, AVX512_VNNI, 36, 4, 151",
-            "I8, AVX512_VNNI, 128, 2, 256"})
+            "I8, AVX512_VNNI, 128, 2, 256", "BF16, AMX, 36, 4, 151", "BF16, AMX, 90, 2, 390", "I8, AMX, 36, 4, 151",
+            "I8, AMX, 90, 2, 390"})
     void errorsOfRandomModels(DType type, Kernels kernels, int dim, int heads, int hiddenDim) {
         try (CpuBackend backend = open(kernels, type);
                 TestNetwork model = TestNetwork.random(backend, type, dim, heads, hiddenDim);

@@ -47,7 +47,7 @@ class IsaLimitTest {
     void whatIsNoInstructionSetIsRefused() {
         System.setProperty(IsaLimit.PROPERTY, "avx3");
         String expected = "nightjar.cpu.maxIsa=avx3 is not an instruction set, expected one of java, baseline, avx2, avx512, "
-                + "avx512_vnni, avx512_bf16";
+                + "avx512_vnni, avx512_bf16, amx";
         assertThatThrownBy(CpuBackend::new).isInstanceOf(UnavailableException.class).hasMessage(expected);
         assertThatThrownBy(() -> Backends.open("cpu")).isInstanceOf(UnavailableException.class).hasMessage(expected);
         assertThat(Device.statuses()).filteredOn(status -> status.backend().equals("cpu")).singleElement()
