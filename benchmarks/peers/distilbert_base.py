@@ -71,7 +71,8 @@ def export(model, folder):
     names = ["input_ids", "attention_mask"]
     axes = {name: {0: "batch", 1: "length"} for name in names} | {"logits": {0: "batch"}}
     example = pad([[101, 2000, 2001, 102], [101, 102]])
-    torch.onnx.export(Logits(model), example, str(folder / "fp32.onnx"), input_names=names, output_names=["logits"],
+    # In evaluation like the model: the exporter puts back what it finds, and a new module trains, with dropout.
+    torch.onnx.export(Logits(model).eval(), example, str(folder / "fp32.onnx"), input_names=names, output_names=["logits"],
                       dynamic_axes=axes, opset_version=17, dynamo=False)
     prepared = folder / "prepared.onnx"
     quant_pre_process(str(folder / "fp32.onnx"), str(prepared), skip_symbolic_shape=True)
