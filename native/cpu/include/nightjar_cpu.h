@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Raised whenever this file changes in a way that a caller would notice. */
-#define NJ_CPU_ABI 3
+#define NJ_CPU_ABI 4
 
 /* Instruction sets, in ascending order. On aarch64 only the baseline exists (NEON, which every such processor has). */
 enum {
@@ -125,16 +125,16 @@ typedef struct nj_row {
 } nj_row;
 
 /*
- * Inference with weights in bfloat16 or int8. What passes from one operation to the next is bfloat16, sums, softmax and normalisation
- * are float32. The rows of a product's left factor come in blocks, whose number row_blocks() tells; a row's result depends neither
- * on the blocks nor on other rows. int8 rows are q scale with q in [-127, 127] and the row's largest magnitude at 127; NaN or infinity
- * in a row make its products NaN. Parameters (embeddings, biases, gains and offsets) are float32 or bfloat16, as parameter_type says.
+ * Products with a weight that was packed once, for inference. The rows of the left factor come in blocks, whose number row_blocks() tells; a
+ * row's result depends neither on the blocks nor on other rows. Left factors are float32 for NJ_FLOAT32 and bfloat16 for the other
+ * types. int8 rows are q scale with q in [-127, 127] and the row's largest magnitude at 127; NaN or infinity in a row make its products
+ * NaN. Weights and rows that one table packed are for the same one's products.
  */
-typedef struct nj_low_precision {
+typedef struct nj_products {
     /* Bytes of a packed weight (n, k). */
     int64_t (*packed_weight_size)(int32_t type, int32_t n, int32_t k);
 
-    /* Packs a weight (n, k) of NJ_BFLOAT16 or NJ_INT8. */
+    /* Packs a weight (n, k) of the type. */
     void (*pack_weight)(int32_t type, int32_t n, int32_t k, const void* matrix, void* packed);
 
     /* Blocks of so many rows. */
@@ -144,16 +144,24 @@ typedef struct nj_low_precision {
     int64_t (*packed_rows_size)(int32_t type, int32_t rows, int32_t k);
 
     /* Blocks [begin, end) of x (rows, k): for NJ_INT8 quantised row by row with `stats` (rows) and NJ_BLOCK_ROWS k bytes of
-       scratch, for NJ_BFLOAT16 as they are. `packed` has packed_rows_size() bytes. */
-    void (*pack_rows)(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const uint16_t* x, int8_t* scratch,
-                      nj_row* stats, int32_t* packed);
+       scratch, for other types as they are. `packed` has packed_rows_size() bytes. */
+    void (*pack_rows)(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const void* x, int8_t* scratch,
+                      nj_row* stats, void* packed);
 
     /* Blocks [first_block, last_block) and columns [begin, end) of out (rows, n) = activation(left weight' + bias), begin a multiple of
-       32. left and stats are of pack_rows, scales (n) are the weight's; both are read for NJ_INT8 only. out is NJ_FLOAT32 or
-       NJ_BFLOAT16. */
+       32. left and stats are of pack_rows, scales (n) are the weight's; stats and scales are read for NJ_INT8 only. bias and out are
+       NJ_FLOAT32 or, where the type is another, NJ_BFLOAT16. */
     void (*linear)(int32_t type, int32_t first_block, int32_t last_block, int32_t begin, int32_t end, int32_t rows, int32_t n,
-                   int32_t k, const int32_t* left, const nj_row* stats, const void* weight, const float* scales,
-                   int32_t parameter_type, const void* bias, int32_t activation, int32_t out_type, void* out);
+                   int32_t k, const void* left, const nj_row* stats, const void* weight, const float* scales,
+                   int32_t bias_type, const void* bias, int32_t activation, int32_t out_type, void* out);
+} nj_products;
+
+/*
+ * Inference with weights in bfloat16 or int8. What passes from one operation to the next is bfloat16, sums, softmax and normalisation
+ * are float32. Parameters (embeddings, gains and offsets) are float32 or bfloat16, as parameter_type says.
+ */
+typedef struct nj_low_precision {
+    nj_products products;
 
     /* Rows [begin, end): out = layerNorm(words[ids[t]] + places[positions[t]]). */
     void (*embedding)(int32_t parameter_type, int32_t begin, int32_t end, int32_t dim, const int32_t* ids,
@@ -180,9 +188,11 @@ NJ_EXPORT int32_t nj_cpu_abi(void);
    process, for which asking for NJ_ISA_AMX also asks Linux for the tile registers. */
 NJ_EXPORT const nj_kernels* nj_kernels_for(int32_t isa);
 
+/* The products of NJ_FLOAT32 of an instruction set, or null where this processor lacks it. */
+NJ_EXPORT const nj_products* nj_float_products_for(int32_t isa);
+
 /* The low-precision operations of an instruction set, or null where it has none or this processor lacks it. NJ_ISA_AVX512_VNNI has
-   int8, and bfloat16 at less than float32's speed; from NJ_ISA_AVX512_BF16 on there are both at full speed. Weights and rows that one
-   packed are for the same one's products. */
+   int8, and bfloat16 at less than float32's speed; from NJ_ISA_AVX512_BF16 on there are both at full speed. */
 NJ_EXPORT const nj_low_precision* nj_low_precision_for(int32_t isa);
 
 #ifdef __cplusplus

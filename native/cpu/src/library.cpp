@@ -59,19 +59,30 @@ const nj_kernels* nj_kernels_for(int32_t isa) {
     if (!supported(isa)) {
         return nullptr;
     }
-    switch (isa) {
 #if defined(__x86_64__)
-        case NJ_ISA_AVX2:
-            return &nj::avx2_kernels;
-        case NJ_ISA_AVX512:
-        case NJ_ISA_AVX512_VNNI:
-        case NJ_ISA_AVX512_BF16:
-        case NJ_ISA_AMX:
-            return &nj::avx512_kernels;
-#endif
-        default:
-            return &nj::baseline_kernels;
+    if (isa >= NJ_ISA_AVX512) {
+        return &nj::avx512_kernels;
     }
+    if (isa == NJ_ISA_AVX2) {
+        return &nj::avx2_kernels;
+    }
+#endif
+    return &nj::baseline_kernels;
+}
+
+const nj_products* nj_float_products_for(int32_t isa) {
+    if (!supported(isa)) {
+        return nullptr;
+    }
+#if defined(__x86_64__)
+    if (isa >= NJ_ISA_AVX512) {
+        return &nj::avx512_float_products;
+    }
+    if (isa == NJ_ISA_AVX2) {
+        return &nj::avx2_float_products;
+    }
+#endif
+    return &nj::baseline_float_products;
 }
 
 const nj_low_precision* nj_low_precision_for(int32_t isa) {

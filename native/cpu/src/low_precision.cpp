@@ -8,12 +8,14 @@
 namespace nj {
 
 const nj_low_precision NJ_LOW_PRECISION = {
-    .packed_weight_size = packed_weight_size,
-    .pack_weight = pack_weight,
-    .row_blocks = row_blocks,
-    .packed_rows_size = packed_rows_size,
-    .pack_rows = pack_rows,
-    .linear = linear,
+    .products = {
+        .packed_weight_size = packed_weight_size,
+        .pack_weight = pack_weight,
+        .row_blocks = row_blocks,
+        .packed_rows_size = packed_rows_size,
+        .pack_rows = pack_rows,
+        .linear = linear,
+    },
     .embedding = embedding,
     .residual_layer_norm = residual_layer_norm,
     .attention_scratch = attention_scratch,

@@ -88,15 +88,15 @@ inline void quantise_row(int32_t k, const Bf16* __restrict x, int8_t* __restrict
     stats->sum = sum;
 }
 
-void pack_rows(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const uint16_t* x, int8_t* scratch,
-               nj_row* stats, int32_t* packed) {
+void pack_rows(int32_t type, int32_t begin, int32_t end, int32_t rows, int32_t k, const void* x, int8_t* scratch, nj_row* stats,
+               void* packed) {
     const RowBlocks blocks(rows, Multiplier::kRows);
     const int32_t depth = depth_of(type, k);
     for (int32_t block = begin; block < end; block++) {
         const int32_t first = blocks.begin(block);
         const int32_t count = blocks.rows(block);
-        const Bf16* const from = x + int64_t{first} * k;
-        int32_t* const to = packed + int64_t{first} * depth;
+        const Bf16* const from = static_cast<const Bf16*>(x) + int64_t{first} * k;
+        int32_t* const to = static_cast<int32_t*>(packed) + int64_t{first} * depth;
         if (type == NJ_INT8) {
             for (int32_t r = 0; r < count; r++) {
                 quantise_row(k, from + int64_t{r} * k, scratch + int64_t{r} * k, stats + first + r);
@@ -246,9 +246,10 @@ void multiply_to(const Product& p, int32_t first_block, int32_t last_block, int3
 }
 
 void linear(int32_t type, int32_t first_block, int32_t last_block, int32_t begin, int32_t end, int32_t rows, int32_t n, int32_t k,
-            const int32_t* left, const nj_row* stats, const void* weight, const float* scales, int32_t bias_type,
-            const void* bias, int32_t activation, int32_t out_type, void* out) {
-    const Product p{RowBlocks(rows, Multiplier::kRows), n, k, left, stats, static_cast<const char*>(weight), scales};
+            const void* left, const nj_row* stats, const void* weight, const float* scales, int32_t bias_type, const void* bias,
+            int32_t activation, int32_t out_type, void* out) {
+    const Product p{RowBlocks(rows, Multiplier::kRows), n, k, static_cast<const int32_t*>(left), stats,
+                    static_cast<const char*>(weight), scales};
     if (type == NJ_INT8) {
         if (bias_type == NJ_FLOAT32) {
             multiply_to<Int8, float>(p, first_block, last_block, begin, end, bias, activation, out_type, out);

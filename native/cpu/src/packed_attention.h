@@ -123,7 +123,7 @@ void attend(int32_t length, int32_t head_dim, int32_t queries, const Bf16* qkv, 
     const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_dim));
     pack_keys(length, head_dim, qkv + dim, ld, s.keys);
     pack_values(length, head_dim, qkv + 2 * dim, ld, s.values);
-    const RowBlocks blocks(queries);
+    const RowBlocks blocks(queries, kMaxBlock);
     for (int32_t block = 0; block < blocks.count; block++) {
         const int32_t first = blocks.begin(block);
         const int32_t count = blocks.rows(block);

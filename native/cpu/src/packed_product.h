@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+#include "row_blocks.h"
+
 namespace {
 
 constexpr int32_t kPanel = 32;
@@ -52,19 +54,6 @@ struct Bfloat16 {
 // Dwords of k-neighbours.
 template <typename Type>
 constexpr int32_t groups(int32_t k) { return (k + Type::kGroup - 1) / Type::kGroup; }
-
-// Rows [begin(i), begin(i + 1)) are block i: as few blocks of at most `most` rows as possible, of nearly equal size.
-struct RowBlocks {
-    int32_t count;
-    int32_t size;
-    int32_t larger;  // so many blocks, the first ones, have a row more
-
-    explicit RowBlocks(int32_t rows, int32_t most = kMaxBlock)
-        : count((rows + most - 1) / most), size(count ? rows / count : 0), larger(rows - count * size) {}
-
-    int32_t begin(int32_t block) const { return block * size + (block < larger ? block : larger); }
-    int32_t rows(int32_t block) const { return size + (block < larger ? 1 : 0); }
-};
 
 // Where prefetched lines go, and how many for each group. Memory that streams past goes to the second level, where more requests can be
 // under way; the next panel, which many rows outlast, to the first.

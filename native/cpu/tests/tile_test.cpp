@@ -23,8 +23,8 @@ extern const nj_low_precision emulated_low_precision;
 
 namespace {
 
-const nj_low_precision& kTiles = nj::emulated_low_precision;
-const nj_low_precision& kVectors = nj::avx512vnni_low_precision;
+const nj_products& kTiles = nj::emulated_low_precision.products;
+const nj_products& kVectors = nj::avx512vnni_low_precision.products;
 
 int checks;
 int failures;
@@ -139,7 +139,7 @@ struct Product {
     }
 
     // Computes it as the cpu backend does, tile by tile, the last ones first, so that what a tile writes beyond itself stays to be seen.
-    std::vector<char> run(const nj_low_precision& table) const {
+    std::vector<char> run(const nj_products& table) const {
         const bool int8 = type == NJ_INT8;
         const Guarded<char> weight(static_cast<size_t>(table.packed_weight_size(type, n, k)));
         const Guarded<int8_t> int8_matrix(int8_weight);
@@ -179,7 +179,7 @@ struct Product {
         return std::vector<char>(out.data() + before, out.data() + before + size);
     }
 
-    std::vector<float> floats(const nj_low_precision& table) const {
+    std::vector<float> floats(const nj_products& table) const {
         const std::vector<char> bytes = run(table);
         std::vector<float> values(bytes.size() / sizeof(float));
         std::memcpy(values.data(), bytes.data(), bytes.size());

@@ -32,6 +32,8 @@ class OpsParityTest {
     private static final List<Variant> VARIANTS = List.of(
             new Variant("cpu as users get it", () -> new CpuBackend(Kernels.AUTO, Products.AUTO)),
             new Variant("cpu, baseline kernels", () -> new CpuBackend(Kernels.BASELINE, Products.AUTO)),
+            new Variant("cpu, AVX2 kernels", () -> new CpuBackend(Kernels.AVX2, Products.AUTO)),
+            new Variant("cpu, oneDNN in inference too", () -> new CpuBackend(Kernels.AUTO, Products.ONEDNN)),
             new Variant("cpu, AVX2 kernels, Java products", () -> new CpuBackend(Kernels.AVX2, Products.JAVA)),
             new Variant("cpu, Java kernels, oneDNN", () -> new CpuBackend(Kernels.JAVA, Products.AUTO)),
             new Variant("cpu, Java alone", () -> new CpuBackend(Kernels.JAVA, Products.JAVA)));

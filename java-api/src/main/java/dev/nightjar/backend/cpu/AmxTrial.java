@@ -90,7 +90,7 @@ record AmxTrial(String difference, boolean faster, String times) {
     }
 
     private static TrialLayer layer(DType type, int rows, int n, int k, LowPrecisionKernels kernels) {
-        return new TrialLayer(type, rows, n, k, matrix -> new PackedWeight(kernels, matrix, type),
+        return new TrialLayer(type, rows, n, k, matrix -> new PackedWeight(kernels.products(), matrix, type),
                 new LowPrecisionOps(1, kernels));
     }
 

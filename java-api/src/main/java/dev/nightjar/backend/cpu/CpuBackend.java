@@ -17,9 +17,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Host memory and the processor's vector units. In float32, matrix products are oneDNN's and everything else is done by Nightjar's
- * native library, with plain Java in place of whichever the class path does not have for this machine; {@link #details} says which and
- * why. In bfloat16 and int8 everything is the native library's.
+ * Host memory and the processor's vector units. Everything is done by Nightjar's native library but the matrix products of training in
+ * float32, which are oneDNN's, with plain Java in place of whichever the class path does not have for this machine; {@link #details}
+ * says which and why.
  */
 public final class CpuBackend implements Backend {
     /**
@@ -30,7 +30,10 @@ public final class CpuBackend implements Backend {
         AUTO, JAVA, BASELINE, AVX2, AVX512, AVX512_VNNI, AVX512_BF16, AMX
     }
 
-    /** Who computes matrix products; {@code AUTO} is {@code ONEDNN} unless the user allows Java alone, else {@code JAVA}. */
+    /**
+     * Who computes matrix products. {@code AUTO} is the native kernels where a weight is packed once, for inference, and otherwise
+     * {@code ONEDNN} unless the user allows Java alone, else {@code JAVA}; another is for all of float32.
+     */
     public enum Products {
         AUTO, JAVA, ONEDNN
     }
@@ -46,6 +49,7 @@ public final class CpuBackend implements Backend {
     private final NativeKernels kernels;
     private final Gemm gemm;
     private final LinearKernels linearKernels;
+    private final boolean packs;
     private final Map<String, String> details = new LinkedHashMap<>();
 
     /** The fastest there is. */
@@ -64,6 +68,10 @@ public final class CpuBackend implements Backend {
         this.kernels = chooseKernels(kernels, limit);
         this.gemm = chooseGemm(products, limit);
         this.linearKernels = this.kernels != null ? this.kernels : new JavaLinearKernels();
+        this.packs = this.kernels != null && products == Products.AUTO;
+        if (packs) {
+            details.computeIfPresent("matrix products", (key, others) -> "native in inference, else " + others);
+        }
     }
 
     private NativeKernels chooseKernels(Kernels wanted, IsaLimit limit) {
@@ -182,7 +190,7 @@ public final class CpuBackend implements Backend {
         if (type != DType.BF16 || !offers(DType.I8)) {
             requireInferenceType(type);
         }
-        return new PackedWeight(kernels.lowPrecision(), matrix, type);
+        return new PackedWeight(kernels.lowPrecision().products(), matrix, type);
     }
 
     @Override
@@ -198,7 +206,12 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Weight prepare(Tensor matrix, boolean constant) {
-        return constant ? CpuWeight.constant(matrix, linearKernels) : CpuWeight.changing(matrix);
+        if (!constant) {
+            return CpuWeight.changing(matrix);
+        }
+        return packs
+                ? new PackedWeight(kernels.floatProducts(), matrix, DType.F32)
+                : CpuWeight.constant(matrix, linearKernels);
     }
 
     @Override

@@ -15,6 +15,7 @@ import dev.nightjar.backend.Shapes;
 import dev.nightjar.backend.Targets;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.backend.reference.ReferenceOps;
+import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -33,6 +34,7 @@ final class CpuOps implements Ops, FirstTokenOps {
     private final NativeKernels kernels;
     private final IntraOp threads;
     private final LinearMaps linear;
+    private final PackedProducts packedProducts;
     private final ReferenceOps small = new ReferenceOps();
     private final ScratchMemory transposed = new ScratchMemory();
     private final ScratchMemory attentionScratch = new ScratchMemory();
@@ -47,6 +49,7 @@ final class CpuOps implements Ops, FirstTokenOps {
         this.kernels = kernels;
         this.threads = new IntraOp(threads);
         this.linear = new LinearMaps(this.threads, gemm, kernels, transposed);
+        this.packedProducts = new PackedProducts(this.threads, kernels.floatProducts());
     }
 
     private static long address(Tensor tensor) {
@@ -197,7 +200,12 @@ final class CpuOps implements Ops, FirstTokenOps {
     @Override
     public void linear(Rows rows, Tensor x, Weight weight, Tensor bias, Activation activation, Tensor preActivation,
             Tensor out) {
-        linear.forward(rows.most(), x, weight, bias, activation, preActivation, out);
+        if (weight instanceof PackedWeight packed && preActivation == null) {
+            Shapes.matrix("out", out, rows.most(), packed.rows());
+            packedProducts.multiply(rows.most(), x, packed, bias, activation, DType.F32, out.address());
+        } else {
+            linear.forward(rows.most(), x, weight, bias, activation, preActivation, out);
+        }
     }
 
     @Override
@@ -485,6 +493,7 @@ final class CpuOps implements Ops, FirstTokenOps {
     @Override
     public void close() {
         threads.close();
+        packedProducts.close();
         transposed.close();
         attentionScratch.close();
         partials.close();

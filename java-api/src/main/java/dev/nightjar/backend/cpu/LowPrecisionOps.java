@@ -21,30 +21,23 @@ import java.lang.foreign.ValueLayout;
 final class LowPrecisionOps implements FirstTokenOps {
     /** Rows of one chunk of a row-wise operation. */
     private static final int ROWS = 64;
-    /** Rows of a product's tile: of a feed-forward layer's 3,072 int8 columns so many stay in the second-level cache. */
-    private static final int TILE_ROWS = 128;
-    /** Columns of a product's tile. */
-    private static final int TILE_COLUMNS = 4 * LowPrecisionKernels.PANEL;
     /** Pairs of sequence and head in one chunk of attention. */
     private static final int PAIRS = 2;
 
     private final LowPrecisionKernels kernels;
     private final IntraOp threads;
+    private final PackedProducts products;
     private final ReferenceOps small = new ReferenceOps();
-    private final ScratchMemory packedRows = new ScratchMemory();
-    private final ScratchMemory rowStats = new ScratchMemory();
-    private final ScratchMemory quantisedRows = new ScratchMemory();
     private final ScratchMemory sums = new ScratchMemory();
     private final ScratchMemory attentionScratch = new ScratchMemory();
     private final Embedding embedding = new Embedding();
-    private final PackRows packRows = new PackRows();
-    private final Product product = new Product();
     private final Attention attention = new Attention();
     private final ResidualLayerNorm residualLayerNorm = new ResidualLayerNorm();
 
     LowPrecisionOps(int threads, LowPrecisionKernels kernels) {
         this.kernels = kernels;
         this.threads = new IntraOp(threads);
+        this.products = new PackedProducts(this.threads, kernels.products());
     }
 
     private static void bf16(String name, Tensor tensor, int rows, int cols) {
@@ -91,84 +84,12 @@ final class LowPrecisionOps implements FirstTokenOps {
 
     // ---- linear maps
 
-    /** Brings the left factor into the order, and the type, in which it is multiplied. */
-    private final class PackRows implements IntraOp.Task {
-        private DType type;
-        private int blocks;
-        private int chunkBlocks;
-        private int rows;
-        private int cols;
-        private long x;
-        private long scratch;
-        private long stats;
-        private long packed;
-
-        @Override
-        public void run(int chunk, int worker) {
-            kernels.packRows(type, chunk * chunkBlocks, Math.min(blocks, (chunk + 1) * chunkBlocks), rows, cols, x,
-                    scratch + (long) worker * LowPrecisionKernels.BLOCK_ROWS * cols, stats, packed);
-        }
-    }
-
-    private final class Product implements IntraOp.Task {
-        private int rows;
-        private int blocks;
-        private int tileBlocks;
-        private int columnTiles;
-        private PackedWeight weight;
-        private Tensor bias;
-        private Activation activation;
-        private DType outType;
-        private long out;
-
-        @Override
-        public void run(int chunk, int worker) {
-            int block = chunk / columnTiles * tileBlocks;
-            int column = chunk % columnTiles * TILE_COLUMNS;
-            kernels.linear(block, Math.min(blocks, block + tileBlocks), column,
-                    Math.min(weight.rows(), column + TILE_COLUMNS), rows, weight, packRows.packed, packRows.stats,
-                    bias.dtype(), bias.address(), activation, outType, out);
-        }
-    }
-
-    /** out = activation(layer(x)) for the first {@code rows} rows. */
     private void multiply(int rows, Tensor x, Linear layer, Activation activation, DType outType, long out) {
-        PackedWeight weight = packed(layer.weight());
-        int k = weight.cols();
-        bf16("x", x, rows, k);
-        Shapes.matrix("bias", layer.bias(), layer.bias().dtype(), 1, weight.rows());
-        packRows.type = weight.type();
-        packRows.blocks = kernels.rowBlocks(rows);
-        packRows.chunkBlocks = blocksOf(ROWS, rows, packRows.blocks);
-        packRows.rows = rows;
-        packRows.cols = k;
-        packRows.x = x.address();
-        packRows.scratch = quantisedRows.bytes((long) threads.threads() * LowPrecisionKernels.BLOCK_ROWS * k);
-        packRows.stats = rowStats.bytes((long) rows * LowPrecisionKernels.ROW_STATS_BYTES);
-        packRows.packed = packedRows.bytes(kernels.packedRowsSize(weight.type(), rows, k));
-        threads.run(Math.ceilDiv(packRows.blocks, packRows.chunkBlocks), packRows);
-        product.rows = rows;
-        product.blocks = packRows.blocks;
-        product.tileBlocks = blocksOf(TILE_ROWS, rows, product.blocks);
-        product.columnTiles = Math.ceilDiv(weight.rows(), TILE_COLUMNS);
-        product.weight = weight;
-        product.bias = layer.bias();
-        product.activation = activation;
-        product.outType = outType;
-        product.out = out;
-        threads.run(Math.ceilDiv(product.blocks, product.tileBlocks) * product.columnTiles, product);
-    }
-
-    /** How many of the blocks of {@code rows} go together, so that it is about {@code most} rows and nearly as many everywhere. */
-    private static int blocksOf(int most, int rows, int blocks) {
-        return Math.ceilDiv(blocks, Math.ceilDiv(rows, most));
-    }
-
-    private static PackedWeight packed(Weight weight) {
-        if (weight instanceof PackedWeight packed) {
-            return packed;
+        if (!(layer.weight() instanceof PackedWeight weight)) {
+            throw new IllegalArgumentException("weight " + layer.weight().tensor()
+                    + " was not prepared for low precision");
         }
-        throw new IllegalArgumentException("weight " + weight.tensor() + " was not prepared for low precision");
+        products.multiply(rows, x, weight, layer.bias(), activation, outType, out);
     }
 
     @Override
@@ -296,9 +217,7 @@ final class LowPrecisionOps implements FirstTokenOps {
     @Override
     public void close() {
         threads.close();
-        packedRows.close();
-        rowStats.close();
-        quantisedRows.close();
+        products.close();
         sums.close();
         attentionScratch.close();
     }

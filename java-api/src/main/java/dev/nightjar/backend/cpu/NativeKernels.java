@@ -47,7 +47,7 @@ final class NativeKernels implements LinearKernels {
     }
 
     /** {@code NJ_CPU_ABI} of the header this class was written against. */
-    private static final int ABI = 3;
+    private static final int ABI = 4;
     private static final int ENTRIES = 16;
     private static final String FOLDER = "dev/nightjar/native/" + NativeLibrary.platform();
     private static final String LIBRARY = "libnightjar_cpu.so";
@@ -57,6 +57,7 @@ final class NativeKernels implements LinearKernels {
     private static final MemoryLayout F = JAVA_FLOAT;
 
     private final Isa isa;
+    private final ProductKernels floatProducts;
     private final LowPrecisionKernels lowPrecision;
     private final MethodHandle embedding;
     private final MethodHandle scatterAdd;
@@ -75,8 +76,9 @@ final class NativeKernels implements LinearKernels {
     private final MethodHandle adamW;
     private final MethodHandle philox;
 
-    private NativeKernels(Isa isa, MemorySegment table, MemorySegment lowPrecisionTable) {
+    private NativeKernels(Isa isa, MemorySegment table, MemorySegment productTable, MemorySegment lowPrecisionTable) {
         this.isa = isa;
+        this.floatProducts = new ProductKernels(new FunctionTable(productTable, ProductKernels.ENTRIES));
         this.lowPrecision = lowPrecisionTable.equals(MemorySegment.NULL)
                 ? null
                 : new LowPrecisionKernels(lowPrecisionTable);
@@ -153,7 +155,8 @@ final class NativeKernels implements LinearKernels {
         MemorySegment table = table(library, "nj_kernels_for", isa);
         return table.equals(MemorySegment.NULL)
                 ? null
-                : new NativeKernels(isa, table, table(library, "nj_low_precision_for", isa));
+                : new NativeKernels(isa, table, table(library, "nj_float_products_for", isa),
+                        table(library, "nj_low_precision_for", isa));
     }
 
     private static MemorySegment table(NativeLibrary library, String function, Isa isa) {
@@ -167,6 +170,11 @@ final class NativeKernels implements LinearKernels {
 
     Isa isa() {
         return isa;
+    }
+
+    /** Products with weights packed in float32. */
+    ProductKernels floatProducts() {
+        return floatProducts;
     }
 
     /** Those for inference in bfloat16 and int8; null where the instruction set has none. */

@@ -9,7 +9,7 @@ import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** A weight [N, K] in bfloat16 or int8, in the order in which {@link LowPrecisionKernels#linear} reads it. */
+/** A weight [N, K] in float32, bfloat16 or int8, in the order in which {@link ProductKernels#linear} reads it. */
 final class PackedWeight implements Weight {
     private final Tensor tensor;
     private final DType type;
@@ -18,7 +18,7 @@ final class PackedWeight implements Weight {
     private final HostBuffer scales;
 
     /** @param tensor in float32, which is rounded or quantised, or in {@code type} */
-    PackedWeight(LowPrecisionKernels kernels, Tensor tensor, DType type) {
+    PackedWeight(ProductKernels kernels, Tensor tensor, DType type) {
         this.tensor = tensor;
         this.type = type;
         int n = tensor.rows();
