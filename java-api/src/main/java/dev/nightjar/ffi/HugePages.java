@@ -4,11 +4,14 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /**
@@ -20,6 +23,7 @@ import java.util.Optional;
 public final class HugePages {
     /** Bytes of a huge page. */
     public static final long SIZE = 2L << 20;
+    private static final Path SETTING = Path.of("/sys/kernel/mm/transparent_hugepage/enabled");
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
     private static final int MADV_HUGEPAGE = 14;
@@ -55,6 +59,17 @@ public final class HugePages {
      */
     public static Optional<MemorySegment> map(long bytes, Arena arena) {
         return FUNCTIONS.flatMap(functions -> map(functions, bytes, arena));
+    }
+
+    /** Whether the system gives them, in its own words: {@code always}, {@code madvise} or {@code never}. */
+    public static String setting() {
+        try {
+            // As in: always [madvise] never
+            String choices = Files.readString(SETTING);
+            return choices.substring(choices.indexOf('[') + 1, choices.indexOf(']'));
+        } catch (IOException | IndexOutOfBoundsException e) {
+            return "unknown to this system";
+        }
     }
 
     private static Optional<MemorySegment> map(Functions functions, long bytes, Arena arena) {

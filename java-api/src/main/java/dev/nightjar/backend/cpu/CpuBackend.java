@@ -6,6 +6,7 @@ import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.Ops;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.backend.reference.ReferenceBackend;
+import dev.nightjar.ffi.HugePages;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.HostBuffer;
 import dev.nightjar.tensor.Tensor;
@@ -138,6 +139,7 @@ public final class CpuBackend implements Backend {
     @Override
     public Map<String, String> details() {
         Map<String, String> all = new LinkedHashMap<>(details);
+        all.put("huge pages", HugePages.setting());
         all.put("precision auto", FastestType.of(this, TYPICAL_DIM, TYPICAL_HIDDEN_DIM).reason());
         return all;
     }
