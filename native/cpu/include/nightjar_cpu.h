@@ -1,5 +1,5 @@
 /*
- * The fused float32 operations of Nightjar's cpu backend, as a C ABI.
+ * The fused operations of Nightjar's cpu backend, as a C ABI.
  *
  * The library holds the same kernels compiled for several instruction sets; nj_kernels_for() gives the table of one. It keeps no state,
  * starts no threads and allocates nothing: every kernel works on a range [begin, end) of rows, columns, elements or heads, and the
@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Raised whenever this file changes in a way that a caller would notice. */
-#define NJ_CPU_ABI 4
+#define NJ_CPU_ABI 5
 
 /* Instruction sets, in ascending order. On aarch64 only the baseline exists (NEON, which every such processor has). */
 enum {
@@ -39,44 +39,57 @@ enum {
 
 enum { NJ_ACTIVATION_NONE = 0, NJ_ACTIVATION_GELU = 1, NJ_ACTIVATION_RELU = 2 };
 
+enum { NJ_FLOAT32 = 0, NJ_BFLOAT16 = 1, NJ_INT8 = 2 };
+
+/* What passes from one operation to the next, and the parameters in between: float32 or bfloat16, as the table is for. Whoever
+   defines the kernels of a table says which. */
+#ifndef NJ_VALUE
+#define NJ_VALUE void
+#endif
+
+/*
+ * Operations of inference in float32, and of training in float32 and bfloat16. In bfloat16 parameters are rounded copies of the master
+ * values, every operation computes in float32 and rounds its results once; sums of products, statistics and gradients of parameters
+ * stay float32.
+ */
 typedef struct nj_kernels {
     /* Rows [begin, end): out = dropout(layerNorm(words[ids[t]] + places[positions[t]])). `sum` (T, D) keeps the argument of the
        normalisation and `stats` (T, 2) its mean and reciprocal standard deviation; both may be null. */
     void (*embedding)(int32_t begin, int32_t end, int32_t dim, const int32_t* ids, const int32_t* positions,
-                      const int32_t* sequences, const int32_t* keys, const float* words, const float* places,
-                      const float* gamma, const float* beta, float epsilon, uint32_t threshold, float scale, uint64_t seed,
-                      uint32_t stream, float* sum, float* stats, float* out);
+                      const int32_t* sequences, const int32_t* keys, const NJ_VALUE* words, const NJ_VALUE* places,
+                      const NJ_VALUE* gamma, const NJ_VALUE* beta, float epsilon, uint32_t threshold, float scale, uint64_t seed,
+                      uint32_t stream, NJ_VALUE* sum, float* stats, NJ_VALUE* out);
 
     /* Columns [begin, end): table[rows[t]] += d[t] for every token t of T in order, except where rows[t] == skip. */
     void (*scatter_add)(int32_t begin, int32_t end, int32_t dim, int32_t tokens, const int32_t* rows, int32_t skip,
-                        const float* d, float* table);
+                        const NJ_VALUE* d, float* table);
 
     /* Rows [begin, end): x = dropout(x) + residual; out = layerNorm(x). `stats` may be null, `out` may be `residual`. */
     void (*residual_layer_norm)(int32_t begin, int32_t end, int32_t dim, const int32_t* positions, const int32_t* sequences,
-                                const int32_t* keys, float* x, const float* residual, const float* gamma, const float* beta,
-                                float epsilon, uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* stats,
-                                float* out);
+                                const int32_t* keys, NJ_VALUE* x, const NJ_VALUE* residual, const NJ_VALUE* gamma,
+                                const NJ_VALUE* beta, float epsilon, uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* stats,
+                                NJ_VALUE* out);
 
     /* Rows [begin, end): dSum = gradient of layerNorm at `sum`; dSum may be dOut. Overwrites partial (2, D) with these rows' sums for
        gamma and beta. */
-    void (*layer_norm_backward)(int32_t begin, int32_t end, int32_t dim, const float* d_out, const float* sum,
-                                const float* stats, const float* gamma, float* d_sum, float* partial);
+    void (*layer_norm_backward)(int32_t begin, int32_t end, int32_t dim, const NJ_VALUE* d_out, const NJ_VALUE* sum,
+                                const float* stats, const NJ_VALUE* gamma, NJ_VALUE* d_sum, float* partial);
 
     /* Rows [begin, end): out = dropout(x); out may be x. With null positions and sequences, row b is row 0 of the sequence keys[b]. */
     void (*dropout)(int32_t begin, int32_t end, int32_t dim, const int32_t* positions, const int32_t* sequences,
-                    const int32_t* keys, const float* x, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
-                    float* out);
+                    const int32_t* keys, const NJ_VALUE* x, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
+                    NJ_VALUE* out);
 
-    /* Columns [begin, end) of `rows` rows: out = activation(out + bias), ld the leading dimension of out and pre. `pre` keeps the
-       argument of the activation and may be null. */
-    void (*bias_activation)(int32_t begin, int32_t end, int32_t rows, int32_t ld, int32_t activation, const float* bias,
-                            float* pre, float* out);
+    /* The first `cols` columns of `rows` rows: out = activation(sums + bias), ld the leading dimension of out and pre. `pre` keeps the
+       argument of the activation and may be null; sums may be out where values are float32. */
+    void (*bias_activation)(int32_t rows, int32_t cols, int32_t activation, const float* sums, int32_t sums_ld,
+                            const NJ_VALUE* bias, int32_t ld, NJ_VALUE* pre, NJ_VALUE* out);
 
     /* Elements [begin, end): gradient *= activation'(pre). */
-    void (*activation_backward)(int64_t begin, int64_t end, int32_t activation, const float* pre, float* gradient);
+    void (*activation_backward)(int64_t begin, int64_t end, int32_t activation, const NJ_VALUE* pre, NJ_VALUE* gradient);
 
     /* Columns [begin, end): out[c] += sum over rows of x[r * ld + c], rows in order. */
-    void (*column_sums)(int32_t begin, int32_t end, int32_t rows, int32_t ld, const float* x, float* out);
+    void (*column_sums)(int32_t begin, int32_t end, int32_t rows, int32_t ld, const NJ_VALUE* x, float* out);
 
     /* Rows [begin, end) of out (cols, rows) = transpose of x (rows, cols). */
     void (*transpose)(int32_t begin, int32_t end, int32_t rows, int32_t cols, const float* x, float* out);
@@ -88,14 +101,14 @@ typedef struct nj_kernels {
        null; the row of an attention weight's dropout is head << 16 | query. With first_only, out (sequences, D) and log_sum_exp
        (sequences, heads) have a row for each sequence, that of its first token. */
     void (*attention)(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, int32_t first_only, const int32_t* cu_seqlens,
-                      const int32_t* keys, const float* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
-                      float* log_sum_exp, float* out, float* scratch);
+                      const int32_t* keys, const NJ_VALUE* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
+                      float* log_sum_exp, NJ_VALUE* out, float* scratch);
 
     /* Backward of attention for the pairs [begin, end): overwrites their part of d_qkv (T, 3 D). */
     void (*attention_backward)(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, const int32_t* cu_seqlens,
-                               const int32_t* keys, const float* qkv, const float* out, const float* log_sum_exp,
-                               const float* d_out, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
-                               float* d_qkv, float* scratch);
+                               const int32_t* keys, const NJ_VALUE* qkv, const NJ_VALUE* out, const float* log_sum_exp,
+                               const NJ_VALUE* d_out, uint32_t threshold, float scale, uint64_t seed, uint32_t stream,
+                               NJ_VALUE* d_qkv, float* scratch);
 
     /* Sum of squares of elements [begin, end): a partial sum. */
     double (*squared_norm)(int64_t begin, int64_t end, const float* x);
@@ -105,15 +118,16 @@ typedef struct nj_kernels {
 
     /* Elements [begin, end): m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2 with g = clip * gradient;
        p = keep p - rate m / (sqrt(v) * root_correction + epsilon). The caller folds 1 / (1 - beta1^t) into rate and
-       1 / sqrt(1 - beta2^t) is root_correction. */
+       1 / sqrt(1 - beta2^t) is root_correction. copy = p, rounded; null where the model computes in p itself. */
     void (*adamw)(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate, float keep,
-                  float root_correction, float epsilon, const float* gradient, float* m, float* v, float* p);
+                  float root_correction, float epsilon, const float* gradient, float* m, float* v, float* p, NJ_VALUE* copy);
 
     /* Words of `count` counters (first + i, c1, c2, c3) under `seed`, four each: what every dropout above draws from. */
     void (*philox)(uint64_t seed, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, int32_t count, uint32_t* words);
-} nj_kernels;
 
-enum { NJ_FLOAT32 = 0, NJ_BFLOAT16 = 1, NJ_INT8 = 2 };
+    /* The first `cols` columns of `rows` rows: out = sums, or out += sums, whose leading dimension is ld. */
+    void (*store_sums)(int32_t rows, int32_t cols, int32_t accumulate, const float* sums, int32_t sums_ld, int32_t ld, NJ_VALUE* out);
+} nj_kernels;
 
 /* Rows of a left factor's largest block, of any instruction set. */
 #define NJ_BLOCK_ROWS 32
@@ -184,9 +198,12 @@ typedef struct nj_low_precision {
 /* NJ_CPU_ABI of the library. */
 NJ_EXPORT int32_t nj_cpu_abi(void);
 
-/* The kernels of an instruction set, or null where it is unknown or this processor or operating system lacks it. Valid for the life of the
-   process, for which asking for NJ_ISA_AMX also asks Linux for the tile registers. */
+/* The kernels of an instruction set for float32, or null where it is unknown or this processor or operating system lacks it. Valid for the
+   life of the process, for which asking for NJ_ISA_AMX also asks Linux for the tile registers. */
 NJ_EXPORT const nj_kernels* nj_kernels_for(int32_t isa);
+
+/* The kernels for bfloat16, or null where this processor lacks the instruction set or it is less than NJ_ISA_AVX512_BF16. */
+NJ_EXPORT const nj_kernels* nj_bfloat16_kernels_for(int32_t isa);
 
 /* The products of NJ_FLOAT32 of an instruction set, or null where this processor lacks it. */
 NJ_EXPORT const nj_products* nj_float_products_for(int32_t isa);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "philox.h"
+#include "value.h"
 #include "vector_math.h"
 
 namespace {
@@ -95,12 +96,12 @@ void multiply(int32_t m, int32_t n, int32_t k, Left a, Rows b, bool accumulate, 
 }
 
 // Rows of `width` elements, `ld` apart, times a factor, into rows padded with zeros.
-void copy_rows(int32_t rows, int32_t width, const float* from, int64_t ld, float factor, Rows to) {
+void copy_rows(int32_t rows, int32_t width, const Value* from, int64_t ld, float factor, Rows to) {
     for (int32_t r = 0; r < rows; r++) {
-        const float* __restrict source = from + r * ld;
+        const Value* __restrict source = from + r * ld;
         float* __restrict target = to[r];
         for (int32_t c = 0; c < width; c++) {
-            target[c] = source[c] * factor;
+            target[c] = to_float(source[c]) * factor;
         }
         for (int32_t c = width; c < to.ld; c++) {
             target[c] = 0;
@@ -109,11 +110,11 @@ void copy_rows(int32_t rows, int32_t width, const float* from, int64_t ld, float
 }
 
 // The same, transposed: to (width, rows padded).
-void copy_columns(int32_t rows, int32_t width, const float* from, int64_t ld, float factor, Rows to) {
+void copy_columns(int32_t rows, int32_t width, const Value* from, int64_t ld, float factor, Rows to) {
     for (int32_t c = 0; c < width; c++) {
         float* __restrict target = to[c];
         for (int32_t r = 0; r < rows; r++) {
-            target[r] = from[r * ld + c] * factor;
+            target[r] = to_float(from[r * ld + c]) * factor;
         }
         for (int32_t r = rows; r < to.ld; r++) {
             target[r] = 0;
@@ -121,12 +122,12 @@ void copy_columns(int32_t rows, int32_t width, const float* from, int64_t ld, fl
     }
 }
 
-void store_rows(int32_t rows, int32_t width, Rows from, float factor, float* to, int64_t ld) {
+void store_rows(int32_t rows, int32_t width, Rows from, float factor, Value* to, int64_t ld) {
     for (int32_t r = 0; r < rows; r++) {
         const float* __restrict source = from[r];
-        float* __restrict target = to + r * ld;
+        Value* __restrict target = to + r * ld;
         for (int32_t c = 0; c < width; c++) {
-            target[c] = source[c] * factor;
+            store(source[c] * factor, target + c);
         }
     }
 }
@@ -145,8 +146,8 @@ struct Scratch {
 int64_t attention_scratch(int32_t max_length, int32_t head_dim) {
     const int64_t length = padded(max_length);
     const int64_t width = padded(head_dim);
-    // As attention_backward takes it, which needs more than attention.
-    return 2 * head_dim * length + 5 * max_length * width + 3 * kQueryBlock * length + kQueryBlock * width;
+    // As attention_backward takes it, and once more a block of queries, with which attention never needs more.
+    return 2 * head_dim * length + 5 * max_length * width + 3 * kQueryBlock * length + 2 * kQueryBlock * width;
 }
 
 // One pair's place in the packed matrices.
@@ -175,21 +176,23 @@ struct Head {
 };
 
 // `queries` of them are computed, the first ones; row is where the first one's results go.
-void attend(const Head& h, int32_t queries, int32_t row, const float* qkv, uint32_t key, const Dropout& dropout, int32_t heads,
-            float* log_sum_exp, float* out, Scratch scratch) {
+void attend(const Head& h, int32_t queries, int32_t row, const Value* qkv, uint32_t key, const Dropout& dropout, int32_t heads,
+            float* log_sum_exp, Value* out, Scratch scratch) {
     const int32_t length = h.length;
     const int32_t width = padded(h.head_dim);
     const int64_t ld = 3 * h.dim;
-    const float* query = qkv + h.in_qkv();
+    const Value* query = qkv + h.in_qkv();
     const Rows keys_transposed = scratch.rows(h.head_dim, padded(length));
     const Rows values = scratch.rows(length, width);
     const Rows scores = scratch.rows(kQueryBlock, padded(length));
     const Rows result = scratch.rows(kQueryBlock, width);
+    const Rows block = scratch.rows(kQueryBlock, width);
     copy_columns(length, h.head_dim, query + h.dim, ld, h.scale, keys_transposed);
     copy_rows(length, h.head_dim, query + 2 * h.dim, ld, 1.0f, values);
     for (int32_t first = 0; first < queries; first += kQueryBlock) {
         const int32_t count = queries - first < kQueryBlock ? queries - first : kQueryBlock;
-        multiply(count, padded(length), h.head_dim, {query + first * ld, ld, 1}, keys_transposed, false, scores);
+        copy_rows(count, h.head_dim, query + first * ld, ld, 1.0f, block);
+        multiply(count, padded(length), h.head_dim, {block.data, block.ld, 1}, keys_transposed, false, scores);
         for (int32_t i = 0; i < count; i++) {
             float* __restrict score = scores[i];
             float max = -__builtin_inff();
@@ -220,8 +223,8 @@ void attend(const Head& h, int32_t queries, int32_t row, const float* qkv, uint3
 }
 
 void attention(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, int32_t first_only, const int32_t* cu_seqlens,
-               const int32_t* keys, const float* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* log_sum_exp,
-               float* out, float* scratch) {
+               const int32_t* keys, const Value* qkv, uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* log_sum_exp,
+               Value* out, float* scratch) {
     const Dropout dropout{threshold, scale, seed, stream};
     for (int32_t pair = begin; pair < end; pair++) {
         const Head h(pair, heads, head_dim, cu_seqlens);
@@ -279,15 +282,15 @@ inline void softmax_backward_row(int32_t length, float log_sum_exp, float delta,
     }
 }
 
-void attend_backward(const Head& h, const float* qkv, const float* out, const float* log_sum_exp, const float* d_out,
-                     uint32_t key, const Dropout& dropout, int32_t heads, float* d_qkv, Scratch scratch) {
+void attend_backward(const Head& h, const Value* qkv, const Value* out, const float* log_sum_exp, const Value* d_out,
+                     uint32_t key, const Dropout& dropout, int32_t heads, Value* d_qkv, Scratch scratch) {
     const int32_t length = h.length;
     const int32_t width = padded(h.head_dim);
     const int64_t ld = 3 * h.dim;
-    const float* queries = qkv + h.in_qkv();
-    const float* head_out = out + h.in_out();
-    const float* head_d_out = d_out + h.in_out();
-    float* d_queries = d_qkv + h.in_qkv();
+    const Value* queries = qkv + h.in_qkv();
+    const Value* head_out = out + h.in_out();
+    const Value* head_d_out = d_out + h.in_out();
+    Value* d_queries = d_qkv + h.in_qkv();
     const Backward b(h, scratch);
     copy_columns(length, h.head_dim, queries + h.dim, ld, h.scale, b.keys_transposed);
     copy_columns(length, h.head_dim, queries + 2 * h.dim, ld, 1.0f, b.values_transposed);
@@ -299,16 +302,16 @@ void attend_backward(const Head& h, const float* qkv, const float* out, const fl
         multiply(count, padded(length), h.head_dim, {b.queries[first], b.queries.ld, 1}, b.keys_transposed, false, b.weights);
         multiply(count, padded(length), h.head_dim, {b.d_out[first], b.d_out.ld, 1}, b.values_transposed, false, b.d_scores);
         if (dropout.active()) {
-            dropout.apply(nullptr, b.factors.ld, count, length, h.dropout_row(first), key, b.factors.data);
+            dropout.apply<float>(nullptr, b.factors.ld, count, length, h.dropout_row(first), key, b.factors.data);
         }
         for (int32_t i = 0; i < count; i++) {
             const int64_t query = first + i;
             float delta = 0;
-            const float* __restrict d = head_d_out + query * h.dim;
-            const float* __restrict o = head_out + query * h.dim;
+            const Value* __restrict d = head_d_out + query * h.dim;
+            const Value* __restrict o = head_out + query * h.dim;
 #pragma omp simd reduction(+ : delta)
             for (int32_t c = 0; c < h.head_dim; c++) {
-                delta += d[c] * o[c];
+                delta += to_float(d[c]) * to_float(o[c]);
             }
             softmax_backward_row(length, log_sum_exp[(h.begin + query) * heads + h.head], delta,
                                  dropout.active() ? b.factors[i] : nullptr, b.weights[i], b.d_scores[i]);
@@ -324,8 +327,8 @@ void attend_backward(const Head& h, const float* qkv, const float* out, const fl
 }
 
 void attention_backward(int32_t begin, int32_t end, int32_t heads, int32_t head_dim, const int32_t* cu_seqlens,
-                        const int32_t* keys, const float* qkv, const float* out, const float* log_sum_exp, const float* d_out,
-                        uint32_t threshold, float scale, uint64_t seed, uint32_t stream, float* d_qkv, float* scratch) {
+                        const int32_t* keys, const Value* qkv, const Value* out, const float* log_sum_exp, const Value* d_out,
+                        uint32_t threshold, float scale, uint64_t seed, uint32_t stream, Value* d_qkv, float* scratch) {
     const Dropout dropout{threshold, scale, seed, stream};
     for (int32_t pair = begin; pair < end; pair++) {
         const Head h(pair, heads, head_dim, cu_seqlens);

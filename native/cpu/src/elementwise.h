@@ -3,59 +3,77 @@
 
 #include <cstdint>
 
-#include "nightjar_cpu.h"
+#include "value.h"
 #include "vector_math.h"
 
 namespace {
 
-// One loop per function, so that each vectorises.
+// One loop per function, so that each vectorises. Sums may lie where the results go.
 template <typename Function>
-inline __attribute__((always_inline)) void bias_rows(int32_t begin, int32_t end, int32_t rows, int32_t ld,
-                                                     const float* __restrict bias, float* pre, float* out,
-                                                     Function function) {
+inline __attribute__((always_inline)) void bias_rows(int32_t rows, int32_t cols, const float* sums, int32_t sums_ld,
+                                                     const Value* bias, int32_t ld, Value* pre, Value* out, Function function) {
     for (int32_t r = 0; r < rows; r++) {
-        float* __restrict y = out + int64_t{r} * ld;
+        const float* x = sums + int64_t{r} * sums_ld;
+        Value* y = out + int64_t{r} * ld;
         if (pre) {
-            float* __restrict z = pre + int64_t{r} * ld;
-            for (int32_t c = begin; c < end; c++) {
-                const float value = y[c] + bias[c];
-                z[c] = value;
-                y[c] = function(value);
+            Value* z = pre + int64_t{r} * ld;
+#pragma omp simd
+            for (int32_t c = 0; c < cols; c++) {
+                const float value = x[c] + to_float(bias[c]);
+                store(value, z + c);
+                store(function(value), y + c);
             }
         } else {
-            for (int32_t c = begin; c < end; c++) {
-                y[c] = function(y[c] + bias[c]);
+#pragma omp simd
+            for (int32_t c = 0; c < cols; c++) {
+                store(function(x[c] + to_float(bias[c])), y + c);
             }
         }
     }
 }
 
-void bias_activation(int32_t begin, int32_t end, int32_t rows, int32_t ld, int32_t activation, const float* bias, float* pre,
-                     float* out) {
+void bias_activation(int32_t rows, int32_t cols, int32_t activation, const float* sums, int32_t sums_ld, const Value* bias,
+                     int32_t ld, Value* pre, Value* out) {
     switch (activation) {
         case NJ_ACTIVATION_GELU:
-            return bias_rows(begin, end, rows, ld, bias, pre, out, [](float x) { return gelu(x); });
+            return bias_rows(rows, cols, sums, sums_ld, bias, ld, pre, out, [](float x) { return gelu(x); });
         case NJ_ACTIVATION_RELU:
-            return bias_rows(begin, end, rows, ld, bias, pre, out, [](float x) { return x < 0 ? 0.0f : x; });
+            return bias_rows(rows, cols, sums, sums_ld, bias, ld, pre, out, [](float x) { return x < 0 ? 0.0f : x; });
         default:
-            return bias_rows(begin, end, rows, ld, bias, pre, out, [](float x) { return x; });
+            return bias_rows(rows, cols, sums, sums_ld, bias, ld, pre, out, [](float x) { return x; });
     }
 }
 
-void activation_backward(int64_t begin, int64_t end, int32_t activation, const float* __restrict pre,
-                         float* __restrict gradient) {
+void store_sums(int32_t rows, int32_t cols, int32_t accumulate, const float* sums, int32_t sums_ld, int32_t ld, Value* out) {
+    for (int32_t r = 0; r < rows; r++) {
+        const float* __restrict x = sums + int64_t{r} * sums_ld;
+        Value* __restrict y = out + int64_t{r} * ld;
+        if (accumulate) {
+            for (int32_t c = 0; c < cols; c++) {
+                store(to_float(y[c]) + x[c], y + c);
+            }
+        } else {
+            for (int32_t c = 0; c < cols; c++) {
+                store(x[c], y + c);
+            }
+        }
+    }
+}
+
+void activation_backward(int64_t begin, int64_t end, int32_t activation, const Value* __restrict pre,
+                         Value* __restrict gradient) {
     if (activation == NJ_ACTIVATION_GELU) {
         for (int64_t i = begin; i < end; i++) {
-            gradient[i] *= gelu_derivative(pre[i]);
+            store(to_float(gradient[i]) * gelu_derivative(to_float(pre[i])), gradient + i);
         }
     } else if (activation == NJ_ACTIVATION_RELU) {
         for (int64_t i = begin; i < end; i++) {
-            gradient[i] *= pre[i] > 0 ? 1.0f : 0.0f;
+            store(to_float(gradient[i]) * (to_float(pre[i]) > 0 ? 1.0f : 0.0f), gradient + i);
         }
     }
 }
 
-void column_sums(int32_t begin, int32_t end, int32_t rows, int32_t ld, const float* x, float* out) {
+void column_sums(int32_t begin, int32_t end, int32_t rows, int32_t ld, const Value* x, float* out) {
     // Strips narrow enough to stay in registers over all rows.
     constexpr int32_t kStrip = 64;
     for (int32_t strip = begin; strip < end; strip += kStrip) {
@@ -63,16 +81,16 @@ void column_sums(int32_t begin, int32_t end, int32_t rows, int32_t ld, const flo
         float sums[kStrip] = {};
         if (width == kStrip) {
             for (int32_t r = 0; r < rows; r++) {
-                const float* __restrict row = x + int64_t{r} * ld + strip;
+                const Value* __restrict row = x + int64_t{r} * ld + strip;
                 for (int32_t c = 0; c < kStrip; c++) {
-                    sums[c] += row[c];
+                    sums[c] += to_float(row[c]);
                 }
             }
         } else {
             for (int32_t r = 0; r < rows; r++) {
-                const float* __restrict row = x + int64_t{r} * ld + strip;
+                const Value* __restrict row = x + int64_t{r} * ld + strip;
                 for (int32_t c = 0; c < width; c++) {
-                    sums[c] += row[c];
+                    sums[c] += to_float(row[c]);
                 }
             }
         }
@@ -120,15 +138,30 @@ void axpby(int64_t begin, int64_t end, float alpha, const float* __restrict x, f
     }
 }
 
-void adamw(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate, float keep, float root_correction,
-           float epsilon, const float* __restrict gradient, float* __restrict m, float* __restrict v, float* __restrict p) {
+template <typename Copy>
+inline __attribute__((always_inline)) void adamw_loop(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate,
+                                                      float keep, float root_correction, float epsilon,
+                                                      const float* __restrict gradient, float* __restrict m,
+                                                      float* __restrict v, float* __restrict p, Copy copy) {
     const float rest1 = 1.0f - beta1;
     const float rest2 = 1.0f - beta2;
+#pragma omp simd
     for (int64_t i = begin; i < end; i++) {
         const float g = clip * gradient[i];
         m[i] = beta1 * m[i] + rest1 * g;
         v[i] = beta2 * v[i] + rest2 * g * g;
         p[i] = keep * p[i] - rate * m[i] / (__builtin_sqrtf(v[i]) * root_correction + epsilon);
+        copy(i, p[i]);
+    }
+}
+
+void adamw(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate, float keep, float root_correction,
+           float epsilon, const float* gradient, float* m, float* v, float* p, Value* copy) {
+    if (copy) {
+        adamw_loop(begin, end, clip, beta1, beta2, rate, keep, root_correction, epsilon, gradient, m, v, p,
+                   [copy](int64_t i, float x) { store(x, copy + i); });
+    } else {
+        adamw_loop(begin, end, clip, beta1, beta2, rate, keep, root_correction, epsilon, gradient, m, v, p, [](int64_t, float) {});
     }
 }
 

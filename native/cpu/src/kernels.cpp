@@ -1,4 +1,7 @@
-// One table of kernels; CMake compiles this file once for each instruction set, with NJ_KERNELS naming the table.
+// One table of kernels; CMake compiles this file once for each instruction set and type, with NJ_KERNELS naming the table.
+#ifndef NJ_VALUE
+#define NJ_VALUE float
+#endif
 #include "kernels.h"
 
 #include "attention.h"
@@ -25,6 +28,7 @@ const nj_kernels NJ_KERNELS = {
     .axpby = axpby,
     .adamw = adamw,
     .philox = philox_words,
+    .store_sums = store_sums,
 };
 
 }  // namespace nj

@@ -9,6 +9,7 @@ extern const nj_products baseline_float_products;
 #if defined(__x86_64__)
 extern const nj_kernels avx2_kernels;
 extern const nj_kernels avx512_kernels;
+extern const nj_kernels avx512bf16_kernels;  // of bfloat16
 extern const nj_products avx2_float_products;
 extern const nj_products avx512_float_products;
 extern const nj_low_precision avx512vnni_low_precision;

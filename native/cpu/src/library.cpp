@@ -70,6 +70,17 @@ const nj_kernels* nj_kernels_for(int32_t isa) {
     return &nj::baseline_kernels;
 }
 
+const nj_kernels* nj_bfloat16_kernels_for(int32_t isa) {
+#if defined(__x86_64__)
+    if (isa >= NJ_ISA_AVX512_BF16 && supported(isa)) {
+        return &nj::avx512bf16_kernels;
+    }
+#else
+    static_cast<void>(isa);
+#endif
+    return nullptr;
+}
+
 const nj_products* nj_float_products_for(int32_t isa) {
     if (!supported(isa)) {
         return nullptr;

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bfloat16.h"
+
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -81,7 +83,8 @@ struct Dropout {
 
     // Columns [0, columns) of `rows` rows, counted from `row`, times 0 or scale; out may be x, and with null x gets the factors
     // themselves. Short rows share the vectors that draw the words, which would be half empty otherwise.
-    void apply(const float* x, int64_t ld, int32_t rows, int32_t columns, uint32_t row, uint32_t key, float* out) const {
+    template <typename Element>
+    void apply(const Element* x, int64_t ld, int32_t rows, int32_t columns, uint32_t row, uint32_t key, Element* out) const {
         constexpr int32_t kCounters = 64;
         uint32_t c0[kCounters] = {}, c1[kCounters] = {}, words[4 * kCounters];
         float factors[4 * kCounters];
@@ -103,16 +106,16 @@ struct Dropout {
                 const int32_t begin = 4 * quad;
                 const int32_t width = 4 * length < columns - begin ? 4 * length : columns - begin;
                 const float* factor = factors + 4 * at;
-                float* to = out + r * ld + begin;
+                Element* to = out + r * ld + begin;
                 if (x) {
-                    const float* from = x + r * ld + begin;
+                    const Element* from = x + r * ld + begin;
 #pragma omp simd
                     for (int32_t c = 0; c < width; c++) {
-                        to[c] = from[c] * factor[c];
+                        store(to_float(from[c]) * factor[c], to + c);
                     }
                 } else {
                     for (int32_t c = 0; c < width; c++) {
-                        to[c] = factor[c];
+                        store(factor[c], to + c);
                     }
                 }
             });

@@ -3,11 +3,13 @@ package dev.nightjar;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.nightjar.Evaluation.Metric;
 import dev.nightjar.TrainingConfig.Checkpoints;
 import dev.nightjar.TrainingResult.Outcome;
 import dev.nightjar.model.Parameters;
+import dev.nightjar.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -138,17 +140,19 @@ class TrainerTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"auto, dao", "auto, dao-shared", "auto, uncertainty", "auto, dwa", "auto, gradnorm",
-            "auto, gradnorm-shared",
-            "auto, db-mtl", "auto, famo", "reference, dao"})
-    void aRunGoesOnFromAnyCheckpointAsIfItHadNeverStopped(String backend, String weighting) throws IOException {
+    @CsvSource({"auto, FLOAT32, dao", "auto, FLOAT32, dao-shared", "auto, FLOAT32, uncertainty", "auto, FLOAT32, dwa",
+            "auto, FLOAT32, gradnorm", "auto, FLOAT32, gradnorm-shared", "auto, FLOAT32, db-mtl", "auto, FLOAT32, famo",
+            "reference, FLOAT32, dao", "cpu, BFLOAT16, dao", "cpu, BFLOAT16, db-mtl"})
+    void aRunGoesOnFromAnyCheckpointAsIfItHadNeverStopped(String backend, Precision precision, String weighting)
+            throws IOException {
         closeModel();
         model = load(Device.of(backend));
+        assumeTrue(model.backend().trainingTypes().contains(precision.type()), "no training in " + precision);
         Dataset training = rows(50, 1);
         Dataset validation = rows(20, 2);
         Path checkpoints = folder.resolve("checkpoints");
         TrainingConfig.Builder settings = settings().weighting(Weighting.parse(weighting)).accumulationSteps(2)
-                .threads(2).evaluateEvery(3).schedule(Schedule.COSINE);
+                .threads(2).evaluateEvery(3).schedule(Schedule.COSINE).precision(precision);
         TrainingConfig silent = settings.build();
         TrainingConfig saving = settings.checkpoints(new Checkpoints(checkpoints, 1, 100)).build();
         Recorder whole = new Recorder();
@@ -173,6 +177,29 @@ class TrainerTest {
                     .isEqualTo(whole.evaluations.stream().filter(report -> report.step() > from).toList());
             assertThat(resumed.bestStep()).isEqualTo(finished.bestStep());
         }
+    }
+
+    /** The loss curve in bfloat16 is near that in float32, and the same again with more threads. */
+    @Test
+    void mixedPrecisionFollowsSinglePrecision() throws IOException {
+        closeModel();
+        model = load(Device.of("cpu"));
+        assumeTrue(model.backend().trainingTypes().contains(DType.BF16), "no training in bfloat16");
+        TrainingConfig.Builder settings = settings().epochs(4);
+        List<StepReport> single = losses(settings.build());
+        List<StepReport> mixed = losses(settings.precision(Precision.BFLOAT16).build());
+        assertThat(mixed).hasSameSizeAs(single);
+        for (int i = 0; i < single.size(); i++) {
+            assertThat(mixed.get(i).loss()).as("step %d", i + 1).isCloseTo(single.get(i).loss(), within(0.03))
+                    .isNotEqualTo(single.get(i).loss());
+        }
+        assertThat(losses(settings.threads(3).build())).isEqualTo(mixed);
+    }
+
+    private List<StepReport> losses(TrainingConfig config) throws IOException {
+        Recorder recorder = new Recorder();
+        new Trainer(model, config).listener(recorder).train(rows(40, 1)).model().close();
+        return recorder.steps;
     }
 
     @Test

@@ -33,15 +33,25 @@ public final class Shapes {
 
     /** As {@link #matrix(String, Tensor, int, int)}, for a tensor that may be null. */
     public static void optional(String name, Tensor tensor, int rows, int cols) {
+        optional(name, tensor, DType.F32, rows, cols);
+    }
+
+    /** As {@link #optional(String, Tensor, int, int)}, for elements of another type. */
+    public static void optional(String name, Tensor tensor, DType dtype, int rows, int cols) {
         if (tensor != null) {
-            matrix(name, tensor, rows, cols);
+            matrix(name, tensor, dtype, rows, cols);
         }
     }
 
     /** As {@link #matrix(String, Tensor, int, int)}, for both vectors of a normalisation over {@code dim} columns. */
     public static void norm(String name, LayerNorm norm, int dim) {
-        matrix(name + ".weight", norm.weight(), 1, dim);
-        matrix(name + ".bias", norm.bias(), 1, dim);
+        norm(name, norm, DType.F32, dim);
+    }
+
+    /** As {@link #norm(String, LayerNorm, int)}, for elements of another type. */
+    public static void norm(String name, LayerNorm norm, DType dtype, int dim) {
+        matrix(name + ".weight", norm.weight(), dtype, 1, dim);
+        matrix(name + ".bias", norm.bias(), dtype, 1, dim);
     }
 
     /**

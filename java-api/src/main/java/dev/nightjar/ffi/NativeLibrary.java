@@ -97,6 +97,11 @@ public final class NativeLibrary {
         return Linker.nativeLinker().downcallHandle(address(symbol), descriptor, options);
     }
 
+    /** Whether the library has a function. */
+    public boolean has(String symbol) {
+        return symbols.find(symbol).isPresent();
+    }
+
     /**
      * Where one of the library's functions is.
      *

@@ -118,9 +118,11 @@ public final class Tensor {
         return memory.address();
     }
 
-    /** Element {@code index} of a float32 host tensor, in row-major order. */
+    /** Element {@code index} of a float32 or bfloat16 host tensor, in row-major order. */
     public float get(long index) {
-        return segment().getAtIndex(ValueLayout.JAVA_FLOAT, index);
+        return dtype == DType.BF16
+                ? Float.intBitsToFloat(segment().getAtIndex(ValueLayout.JAVA_SHORT, index) << 16)
+                : segment().getAtIndex(ValueLayout.JAVA_FLOAT, index);
     }
 
     /** Sets element {@code index} of a float32 host tensor, in row-major order. */

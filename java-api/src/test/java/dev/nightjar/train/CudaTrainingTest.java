@@ -13,17 +13,13 @@ import dev.nightjar.backend.reference.PlainTrainingOps;
 import dev.nightjar.backend.reference.ReferenceBackend;
 import dev.nightjar.io.WeightSource;
 import dev.nightjar.loss.ConstantWeighting;
-import dev.nightjar.loss.DynamicAdaptiveWeighting;
 import dev.nightjar.loss.TaskWeighting.Scope;
-import dev.nightjar.model.ParameterLayout.Entry;
 import dev.nightjar.tensor.DType;
+import dev.nightjar.train.GoldenModel.Types;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -79,49 +75,23 @@ class CudaTrainingTest {
         simulator.gemm(gemm);
         ReferenceBackend reference = new ReferenceBackend();
         try (Backend backend = new CudaBackend();
-                GoldenModel model = new GoldenModel(backend, backend.newOps(1, type), type, type);
-                GoldenModel plain = new GoldenModel(reference, new PlainTrainingOps(type), DType.F32, type);
-                GoldenModel exact = new GoldenModel(reference, reference.newOps(1), DType.F32, type)) {
-            Map<Integer, float[]> found = gradients(model, type == DType.F16 ? 1 / LossScale.INITIAL.factor() : 1);
-            Map<Integer, float[]> usual = gradients(plain, 1);
-            gradients(exact, 1).forEach((layer,
-                    expected) -> assertThat(GoldenModel.relativeDistance(found.get(layer), expected))
-                            .as("layer %d", layer)
-                            .isLessThanOrEqualTo(allowed * GoldenModel.relativeDistance(usual.get(layer), expected)));
+                GoldenModel model = new GoldenModel(backend, backend.newOps(1, type), new Types(type, type));
+                GoldenModel plain = new GoldenModel(reference, new PlainTrainingOps(type), new Types(DType.F32, type));
+                GoldenModel exact = new GoldenModel(reference, reference.newOps(1), new Types(DType.F32, type));
+                WeightSource batch = open("forward.safetensors")) {
+            TokenizedRows rows = rows(batch, "");
+            GoldenModel.assertClose(model.gradients(rows, type == DType.F16 ? 1 / LossScale.INITIAL.factor() : 1),
+                    plain.gradients(rows, 1), exact.gradients(rows, 1), allowed);
         }
         simulator.assertClean();
-    }
-
-    /** By layer. */
-    private static Map<Integer, float[]> gradients(GoldenModel model, float factor) throws IOException {
-        try (WeightSource batch = open("forward.safetensors");
-                TrainingStep step = model.step(new DynamicAdaptiveWeighting(Scope.POOLED_REPRESENTATION, true));
-                Arena arena = Arena.ofConfined()) {
-            TokenizedRows rows = rows(batch, "");
-            step.accumulate(rows, List.of(all(rows)), 0);
-            Map<Integer, float[]> gradients = new TreeMap<>();
-            for (Entry entry : step.gradients().layout().entries()) {
-                float[] values = step.gradients().fetch(entry.name(), arena).toArray(ValueLayout.JAVA_FLOAT);
-                for (int i = 0; i < values.length; i++) {
-                    values[i] *= factor;
-                }
-                gradients.merge(entry.layer(), values, CudaTrainingTest::concatenated);
-            }
-            return gradients;
-        }
-    }
-
-    private static float[] concatenated(float[] first, float[] second) {
-        float[] all = Arrays.copyOf(first, first.length + second.length);
-        System.arraycopy(second, 0, all, first.length, second.length);
-        return all;
     }
 
     /** A gradient beyond float16's range leaves everything as it was but the scale of the loss, which is halved until it fits. */
     @Test
     void stepsThatOverflowAreSkipped() throws IOException {
         try (Backend backend = new CudaBackend();
-                GoldenModel model = new GoldenModel(backend, backend.newOps(1, DType.F16), DType.F16, DType.F16);
+                GoldenModel model = new GoldenModel(backend, backend.newOps(1, DType.F16),
+                        new Types(DType.F16, DType.F16));
                 WeightSource batch = open("forward.safetensors");
                 TrainingStep step = model.step(new ConstantWeighting(1, 1, false));
                 Arena arena = Arena.ofConfined()) {

@@ -18,9 +18,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Host memory and the processor's vector units. Everything is done by Nightjar's native library but the matrix products of training in
- * float32, which are oneDNN's, with plain Java in place of whichever the class path does not have for this machine; {@link #details}
- * says which and why.
+ * Host memory and the processor's vector units. Everything is done by Nightjar's native library but the matrix products of training,
+ * which are oneDNN's, with plain Java in place of whichever the class path does not have for this machine; {@link #details} says which
+ * and why.
  */
 public final class CpuBackend implements Backend {
     /**
@@ -202,6 +202,28 @@ public final class CpuBackend implements Backend {
     }
 
     @Override
+    public List<DType> trainingTypes() {
+        return trainsInBfloat16() ? List.of(DType.F32, DType.BF16) : List.of(DType.F32);
+    }
+
+    private boolean trainsInBfloat16() {
+        return kernels != null && kernels.bfloat16() != null && gemm.multiplies(DType.BF16);
+    }
+
+    @Override
+    public void requireTrainingType(DType type) {
+        try {
+            Backend.super.requireTrainingType(type);
+        } catch (UnavailableException e) {
+            if (type != DType.BF16) {
+                throw e;
+            }
+            throw new UnavailableException(e.getMessage() + ": bfloat16 needs native kernels for "
+                    + REQUIRED.get(DType.BF16) + " and a oneDNN that multiplies it, and there are " + details, e);
+        }
+    }
+
+    @Override
     public HostBuffer allocate(long bytes) {
         return new HostBuffer(bytes);
     }
@@ -228,7 +250,13 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Ops newOps(int threads) {
-        return kernels != null ? new CpuOps(threads, kernels, gemm) : new PortableCpuOps(threads, gemm);
+        return newOps(threads, DType.F32);
+    }
+
+    @Override
+    public Ops newOps(int threads, DType type) {
+        requireTrainingType(type);
+        return kernels != null ? new CpuOps(threads, type, kernels, gemm) : new PortableCpuOps(threads, gemm);
     }
 
     @Override

@@ -18,9 +18,11 @@ import dev.nightjar.backend.reference.ReferenceOps;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
-/** {@link Ops} by native kernels and a {@link Gemm}. Every operation is cut into chunks by its shape, which {@link IntraOp} deals out. */
+/**
+ * {@link Ops} in float32 or bfloat16, by native kernels and a {@link Gemm}. Every operation is cut into chunks by its shape, which {@link
+ * IntraOp} deals out.
+ */
 final class CpuOps implements Ops, FirstTokenOps {
     /** Rows of one chunk of a row-wise operation; also the rows of one partial sum of a LayerNorm's gradients. */
     private static final int ROWS = 64;
@@ -31,12 +33,15 @@ final class CpuOps implements Ops, FirstTokenOps {
     /** Pairs of sequence and head in one chunk of attention. */
     private static final int PAIRS = 2;
 
+    /** Of values. */
+    private final DType type;
     private final NativeKernels kernels;
+    /** Of float32, whatever values are. */
+    private final NativeKernels floats;
     private final IntraOp threads;
     private final LinearMaps linear;
     private final PackedProducts packedProducts;
     private final ReferenceOps small = new ReferenceOps();
-    private final ScratchMemory transposed = new ScratchMemory();
     private final ScratchMemory attentionScratch = new ScratchMemory();
     private final ScratchMemory partials = new ScratchMemory();
     private final Embedding embedding = new Embedding();
@@ -45,11 +50,21 @@ final class CpuOps implements Ops, FirstTokenOps {
     private final PairChunks pairChunks = new PairChunks();
     private double[] partialSums = new double[0];
 
-    CpuOps(int threads, NativeKernels kernels, Gemm gemm) {
-        this.kernels = kernels;
+    /**
+     * @param type F32 or BF16, of which {@code floats} and {@code gemm} have what it takes
+     * @param floats kernels of float32
+     */
+    CpuOps(int threads, DType type, NativeKernels floats, Gemm gemm) {
+        this.type = type;
+        this.floats = floats;
+        this.kernels = type == DType.F32 ? floats : floats.bfloat16();
         this.threads = new IntraOp(threads);
-        this.linear = new LinearMaps(this.threads, gemm, kernels, transposed);
-        this.packedProducts = new PackedProducts(this.threads, kernels.floatProducts());
+        this.linear = new LinearMaps(this.threads, gemm, floats, type == DType.F32 ? null : kernels);
+        this.packedProducts = new PackedProducts(this.threads, floats.floatProducts());
+    }
+
+    private void matrix(String name, Tensor tensor, int rows, int cols) {
+        Shapes.matrix(name, tensor, type, rows, cols);
     }
 
     private static long address(Tensor tensor) {
@@ -152,12 +167,12 @@ final class CpuOps implements Ops, FirstTokenOps {
             Tensor sum, Tensor stats, Tensor out) {
         int tokens = batch.tokens();
         int dim = out.cols();
-        Shapes.matrix("words", words, 1, dim);
-        Shapes.matrix("positions", positions, batch.maxLength(), dim);
-        Shapes.norm("norm", norm, dim);
-        Shapes.optional("sum", sum, tokens, dim);
+        matrix("words", words, 1, dim);
+        matrix("positions", positions, batch.maxLength(), dim);
+        Shapes.norm("norm", norm, type, dim);
+        Shapes.optional("sum", sum, type, tokens, dim);
         Shapes.optional("stats", stats, tokens, 2);
-        Shapes.matrix("out", out, tokens, dim);
+        matrix("out", out, tokens, dim);
         Shapes.rows("token id", batch.ids(), tokens, words);
         embedding.batch = batch;
         embedding.words = words.address();
@@ -171,7 +186,7 @@ final class CpuOps implements Ops, FirstTokenOps {
             int padTokenId, Tensor dOut, Tensor dWords, Tensor dPositions, LayerNorm dNorm) {
         int tokens = batch.tokens();
         int dim = dOut.cols();
-        Shapes.matrix("dOut", dOut, tokens, dim);
+        matrix("dOut", dOut, tokens, dim);
         if (dWords != null) {
             Shapes.matrix("dWords", dWords, 1, dim);
             Shapes.rows("token id", batch.ids(), tokens, dWords);
@@ -220,8 +235,8 @@ final class CpuOps implements Ops, FirstTokenOps {
 
     @Override
     public void activationBackward(Rows rows, Activation activation, Tensor preActivation, Tensor gradient) {
-        Shapes.matrix("preActivation", preActivation, rows.most(), gradient.cols());
-        Shapes.matrix("gradient", gradient, rows.most(), gradient.cols());
+        matrix("preActivation", preActivation, rows.most(), gradient.cols());
+        matrix("gradient", gradient, rows.most(), gradient.cols());
         elements(0, (long) rows.most() * gradient.cols(),
                 (begin, end) -> kernels.activationBackward(begin, end, activation,
                         preActivation.address(), gradient.address()));
@@ -239,8 +254,8 @@ final class CpuOps implements Ops, FirstTokenOps {
 
     @Override
     public void firstTokenAttention(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
-        Shapes.matrix("qkv", qkv, batch.tokens(), 3 * out.cols());
-        Shapes.matrix("out", out, batch.sequences(), out.cols());
+        matrix("qkv", qkv, batch.tokens(), 3 * out.cols());
+        matrix("out", out, batch.sequences(), out.cols());
         attention.firstOnly = true;
         attend(batch, heads, headDim(heads, out), qkv, Dropout.NONE, null, out);
     }
@@ -262,17 +277,17 @@ final class CpuOps implements Ops, FirstTokenOps {
             Dropout dropout, Tensor dQkv) {
         int headDim = headDim(batch, heads, qkv, out);
         Shapes.matrix("logSumExp", logSumExp, batch.tokens(), heads);
-        Shapes.matrix("dOut", dOut, batch.tokens(), out.cols());
-        Shapes.matrix("dQkv", dQkv, batch.tokens(), qkv.cols());
+        matrix("dOut", dOut, batch.tokens(), out.cols());
+        matrix("dQkv", dQkv, batch.tokens(), qkv.cols());
         pairs(batch, heads, headDim,
                 (begin, end, scratch) -> kernels.attentionBackward(begin, end, heads, headDim, batch, qkv.address(),
                         out.address(), logSumExp.address(), dOut.address(), dropout, dQkv.address(), scratch));
     }
 
-    private static int headDim(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
+    private int headDim(PackedBatch batch, int heads, Tensor qkv, Tensor out) {
         int dim = out.cols();
-        Shapes.matrix("qkv", qkv, batch.tokens(), 3 * dim);
-        Shapes.matrix("out", out, batch.tokens(), dim);
+        matrix("qkv", qkv, batch.tokens(), 3 * dim);
+        matrix("out", out, batch.tokens(), dim);
         return headDim(heads, out);
     }
 
@@ -319,11 +334,11 @@ final class CpuOps implements Ops, FirstTokenOps {
             Tensor stats, Tensor out) {
         int tokens = batch.tokens();
         int dim = x.cols();
-        Shapes.matrix("x", x, tokens, dim);
-        Shapes.matrix("residual", residual, tokens, dim);
-        Shapes.norm("norm", norm, dim);
+        matrix("x", x, tokens, dim);
+        matrix("residual", residual, tokens, dim);
+        Shapes.norm("norm", norm, type, dim);
         Shapes.optional("stats", stats, tokens, 2);
-        Shapes.matrix("out", out, tokens, dim);
+        matrix("out", out, tokens, dim);
         residualLayerNorm.batch = batch;
         residualLayerNorm.x = x.address();
         residualLayerNorm.residual = residual.address();
@@ -335,25 +350,24 @@ final class CpuOps implements Ops, FirstTokenOps {
             Dropout dropout, Tensor dResidual, Tensor dX, LayerNorm dNorm) {
         int tokens = batch.tokens();
         int dim = sum.cols();
-        Shapes.optional("dX", dX, tokens, dim);
+        Shapes.optional("dX", dX, type, tokens, dim);
         normBackward(tokens, dOut, sum, stats, norm, dResidual, dNorm);
         if (dX != null && dropout.active()) {
             ranges(tokens, ROWS, (begin, end) -> kernels.dropoutTokens(begin, end, dim, batch, dResidual.address(),
                     dropout, dX.address()));
         } else if (dX != null) {
-            elements(0, (long) tokens * dim,
-                    (begin, end) -> kernels.axpby(begin, end, 1, dResidual.address(), 0, dX.address()));
+            MemorySegment.copy(dResidual.segment(), 0, dX.segment(), 0, (long) tokens * dim * type.bytes());
         }
     }
 
     private void normBackward(int tokens, Tensor dOut, Tensor sum, Tensor stats, LayerNorm norm, Tensor dSum,
             LayerNorm dNorm) {
         int dim = sum.cols();
-        Shapes.matrix("dOut", dOut, tokens, dim);
-        Shapes.matrix("sum", sum, tokens, dim);
+        matrix("dOut", dOut, tokens, dim);
+        matrix("sum", sum, tokens, dim);
         Shapes.matrix("stats", stats, tokens, 2);
-        Shapes.norm("norm", norm, dim);
-        Shapes.matrix("dSum", dSum, tokens, dim);
+        Shapes.norm("norm", norm, type, dim);
+        matrix("dSum", dSum, tokens, dim);
         Shapes.norm("dNorm", dNorm, dim);
         int chunks = Math.ceilDiv(tokens, ROWS);
         long partial = partials.floats(2L * dim * chunks);
@@ -362,8 +376,8 @@ final class CpuOps implements Ops, FirstTokenOps {
                         stats.address(), norm.weight().address(), dSum.address(),
                         partial + 2L * dim * Float.BYTES * (begin / ROWS)));
         ranges(dim, COLUMNS, (begin, end) -> {
-            kernels.columnSums(begin, end, chunks, 2 * dim, partial, dNorm.weight().address());
-            kernels.columnSums(begin, end, chunks, 2 * dim, partial + (long) dim * Float.BYTES,
+            floats.columnSums(begin, end, chunks, 2 * dim, partial, dNorm.weight().address());
+            floats.columnSums(begin, end, chunks, 2 * dim, partial + (long) dim * Float.BYTES,
                     dNorm.bias().address());
         });
     }
@@ -373,8 +387,8 @@ final class CpuOps implements Ops, FirstTokenOps {
     @Override
     public void gatherFirst(PackedBatch batch, Tensor x, Tensor out) {
         int dim = x.cols();
-        Shapes.matrix("x", x, batch.tokens(), dim);
-        Shapes.matrix("out", out, batch.sequences(), dim);
+        matrix("x", x, batch.tokens(), dim);
+        matrix("out", out, batch.sequences(), dim);
         for (int b = 0; b < batch.sequences(); b++) {
             copyRow(x, batch.cuSeqlens().getInt(b), out, b, dim);
         }
@@ -388,22 +402,22 @@ final class CpuOps implements Ops, FirstTokenOps {
     @Override
     public void scatterFirst(PackedBatch batch, Tensor dOut, Tensor dX) {
         int dim = dX.cols();
-        Shapes.matrix("dOut", dOut, batch.sequences(), dim);
-        Shapes.matrix("dX", dX, batch.tokens(), dim);
-        fill(dX.segment().asSlice(0, (long) batch.tokens() * dim * Float.BYTES));
+        matrix("dOut", dOut, batch.sequences(), dim);
+        matrix("dX", dX, batch.tokens(), dim);
+        fill(dX.segment().asSlice(0, (long) batch.tokens() * dim * type.bytes()));
         for (int b = 0; b < batch.sequences(); b++) {
             copyRow(dOut, b, dX, batch.cuSeqlens().getInt(b), dim);
         }
     }
 
     private static void copyRow(Tensor from, int fromRow, Tensor to, int toRow, int dim) {
-        MemorySegment.copy(from.segment(), ValueLayout.JAVA_FLOAT, (long) fromRow * dim * Float.BYTES, to.segment(),
-                ValueLayout.JAVA_FLOAT, (long) toRow * dim * Float.BYTES, dim);
+        long bytes = (long) dim * from.dtype().bytes();
+        MemorySegment.copy(from.segment(), fromRow * bytes, to.segment(), toRow * bytes, bytes);
     }
 
     @Override
     public void dropout(PackedBatch batch, Dropout dropout, Tensor x) {
-        Shapes.matrix("x", x, batch.sequences(), x.cols());
+        matrix("x", x, batch.sequences(), x.cols());
         if (dropout.active()) {
             ranges(batch.sequences(), ROWS, (begin, end) -> kernels.dropoutSequences(begin, end, x.cols(), batch,
                     x.address(), dropout, x.address()));
@@ -433,7 +447,7 @@ final class CpuOps implements Ops, FirstTokenOps {
         }
         double[] sums = partialSums;
         elements(0, x.elements(),
-                (begin, end) -> sums[(int) (begin / ELEMENTS)] = kernels.squaredNorm(begin, end, x.address()));
+                (begin, end) -> sums[(int) (begin / ELEMENTS)] = floats.squaredNorm(begin, end, x.address()));
         double sum = 0;
         for (int chunk = 0; chunk < chunks; chunk++) {
             sum += sums[chunk];
@@ -445,7 +459,7 @@ final class CpuOps implements Ops, FirstTokenOps {
     public void axpby(float alpha, Tensor x, float beta, Tensor y) {
         Shapes.elements("x", x, 0);
         Shapes.elements("y", y, x.elements());
-        elements(0, x.elements(), (begin, end) -> kernels.axpby(begin, end, alpha, x.address(), beta, y.address()));
+        elements(0, x.elements(), (begin, end) -> floats.axpby(begin, end, alpha, x.address(), beta, y.address()));
     }
 
     @Override
@@ -462,9 +476,12 @@ final class CpuOps implements Ops, FirstTokenOps {
     @Override
     public void adamW(Tensor step, ParameterTable table, Tensor squaredNorm, Tensor lossScale,
             AdamWTensors tensors) {
-        if (tensors.copy() != null || lossScale != null) {
-            throw new IllegalArgumentException("the cpu backend trains in float32 alone");
+        Tensor copy = tensors.copy();
+        if (lossScale != null || (copy == null ? DType.F32 : copy.dtype()) != type) {
+            throw new IllegalArgumentException(
+                    "a step in " + type + " with copy " + copy + " and loss scale " + lossScale);
         }
+        long rounded = address(copy);
         AdamWStep s = AdamWStep.read(step);
         float clip = (float) Math.min(1, s.maxGradientNorm() / (Math.sqrt(squaredNorm.get(0)) + 1e-6));
         double correction1 = s.correction1();
@@ -476,7 +493,7 @@ final class CpuOps implements Ops, FirstTokenOps {
             elements(group.offset(), group.length(), (from, to) -> kernels.adamW(from, to, clip, s.beta1(), s.beta2(),
                     (float) (rate / correction1), (float) keep, rootCorrection2, s.epsilon(),
                     tensors.gradients().address(), tensors.firstMoment().address(), tensors.secondMoment().address(),
-                    tensors.parameters().address()));
+                    tensors.parameters().address(), rounded));
         }
     }
 
@@ -494,7 +511,7 @@ final class CpuOps implements Ops, FirstTokenOps {
     public void close() {
         threads.close();
         packedProducts.close();
-        transposed.close();
+        linear.close();
         attentionScratch.close();
         partials.close();
     }

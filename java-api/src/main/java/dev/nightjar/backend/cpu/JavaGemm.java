@@ -1,5 +1,6 @@
 package dev.nightjar.backend.cpu;
 
+import dev.nightjar.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -25,8 +26,9 @@ final class JavaGemm implements Gemm {
     private final ThreadLocal<Blocks> blocks = ThreadLocal.withInitial(Blocks::new);
 
     @Override
-    public void multiply(boolean transposeA, boolean transposeB, int m, int n, int k, long a, int lda, long b, int ldb,
-            float beta, long c, int ldc) {
+    public void multiply(DType type, boolean transposeA, boolean transposeB, int m, int n, int k, long a, int lda,
+            long b,
+            int ldb, float beta, long c, int ldc) {
         Blocks block = blocks.get();
         for (int k0 = 0; k0 < k; k0 += BLOCK_K) {
             int depth = Math.min(BLOCK_K, k - k0);

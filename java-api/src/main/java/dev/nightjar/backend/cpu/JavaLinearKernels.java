@@ -18,12 +18,12 @@ final class JavaLinearKernels implements LinearKernels {
     }
 
     @Override
-    public void biasActivation(int begin, int end, int rows, int ld, Activation activation, long bias, long pre,
-            long out) {
+    public void biasActivation(int rows, int cols, Activation activation, long sums, int sumsLd, long bias, int ld,
+            long pre, long out) {
         for (int r = 0; r < rows; r++) {
-            for (int c = begin; c < end; c++) {
+            for (int c = 0; c < cols; c++) {
                 long at = (long) r * ld + c;
-                float value = get(out, at) + get(bias, c);
+                float value = get(sums, (long) r * sumsLd + c) + get(bias, c);
                 if (pre != 0) {
                     set(pre, at, value);
                 }

@@ -3,13 +3,15 @@ package dev.nightjar.backend.cpu;
 import dev.nightjar.backend.Activation;
 import dev.nightjar.backend.Shapes;
 import dev.nightjar.backend.Weight;
+import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 
 /**
  * The three products of a linear layer, cut into tiles of the result that the threads of an operation share. Tiles depend on the shape
- * alone: some of oneDNN's kernels give other bits for other tiles.
+ * alone: some of oneDNN's kernels give other bits for other tiles. In bfloat16 products are summed up in float32 scratch memory, from
+ * where a kernel rounds them; task heads' outputs and their gradients may be float32 there.
  */
-final class LinearMaps {
+final class LinearMaps implements AutoCloseable {
     /**
      * Rows of one tile, and the number of rows above which tiles are rows and not columns. A tile of 64 rows by the 1,536 columns of a
      * feed-forward layer stays in the second-level cache until bias and activation are done.
@@ -18,19 +20,35 @@ final class LinearMaps {
     private static final int TILE_COLUMNS = 128;
     /** Rows of a weight gradient; divides 384, 768 and their multiples into an even number of tiles. */
     private static final int TILE_WEIGHT_ROWS = 96;
+    /** The same in bfloat16, where bringing factors into oneDNN's order takes longer in relation, so that tiles are larger. */
+    private static final int TILE_ROWS_BF16 = 256;
+    private static final int TILE_COLUMNS_BF16 = 768;
+    private static final int TILE_WEIGHT_ROWS_BF16 = 192;
 
     private final IntraOp threads;
     private final Gemm gemm;
     private final LinearKernels kernels;
-    private final ScratchMemory transposed;
+    /** Null in float32. */
+    private final NativeKernels bfloat16;
+    private final DType type;
+    private final ScratchMemory transposed = new ScratchMemory();
+    private final ScratchMemory sums = new ScratchMemory();
+    private final ScratchMemory rounded = new ScratchMemory();
     private final Forward forward = new Forward();
     private final BackwardInput backwardInput = new BackwardInput();
 
-    LinearMaps(IntraOp threads, Gemm gemm, LinearKernels kernels, ScratchMemory transposed) {
+    /** In float32. */
+    LinearMaps(IntraOp threads, Gemm gemm, LinearKernels kernels) {
+        this(threads, gemm, kernels, null);
+    }
+
+    /** @param bfloat16 kernels of that type to work in it; null for float32 */
+    LinearMaps(IntraOp threads, Gemm gemm, LinearKernels kernels, NativeKernels bfloat16) {
         this.threads = threads;
         this.gemm = gemm;
         this.kernels = kernels;
-        this.transposed = transposed;
+        this.bfloat16 = bfloat16;
+        this.type = bfloat16 == null ? DType.F32 : DType.BF16;
     }
 
     /** A product cut into tiles. An object serves all calls of its kind, so that an operation allocates nothing. */
@@ -39,32 +57,44 @@ final class LinearMaps {
         private int cols;
         private int height;
         private int width;
+        private int across;
+        /** Of float32 for a tile, one for each worker; 0 where products are summed up in the result itself. */
+        private long scratch;
 
         /** Runs the tiles of a result matrix; returns when all are done. */
-        final void multiply(int rowCount, int colCount) {
+        final void multiply(int rowCount, int colCount, boolean rounds) {
             rows = rowCount;
             cols = colCount;
-            if (rows <= TILE_ROWS) {
+            if (type == DType.BF16) {
+                height = part(rows, TILE_ROWS_BF16);
+                width = part(cols, TILE_COLUMNS_BF16);
+            } else if (rows <= TILE_ROWS) {
                 height = rows;
                 width = TILE_COLUMNS;
-                threads.run(Math.ceilDiv(cols, width), this);
             } else {
-                // Tiles of nearly equal size, in whole register blocks.
-                height = Math.ceilDiv(Math.ceilDiv(rows, Math.ceilDiv(rows, TILE_ROWS)), 8) * 8;
+                height = part(rows, TILE_ROWS);
                 width = cols;
-                threads.run(Math.ceilDiv(rows, height), this);
             }
+            across = Math.ceilDiv(cols, width);
+            scratch = rounds ? sums.floats((long) height * width * threads.threads()) : 0;
+            threads.run(Math.ceilDiv(rows, height) * across, this);
+        }
+
+        /** So many rows or columns in tiles of nearly equal size, in whole register blocks. */
+        private int part(int count, int most) {
+            return Math.ceilDiv(Math.ceilDiv(count, Math.ceilDiv(count, most)), 8) * 8;
         }
 
         @Override
         public final void run(int chunk, int worker) {
-            int row = height == rows ? 0 : chunk * height;
-            int col = width == cols ? 0 : chunk * width;
-            tile(row, Math.min(rows, row + height), col, Math.min(cols, col + width));
+            int row = chunk / across * height;
+            int col = chunk % across * width;
+            tile(row, Math.min(rows, row + height) - row, col, Math.min(cols, col + width) - col,
+                    scratch == 0 ? 0 : scratch + 4L * worker * height * width);
         }
 
-        /** The tile [rowBegin, rowEnd) x [colBegin, colEnd). */
-        abstract void tile(int rowBegin, int rowEnd, int colBegin, int colEnd);
+        /** @param scratch of {@code rowCount} by {@code colCount} floats, or 0 */
+        abstract void tile(int row, int rowCount, int col, int colCount, long scratch);
     }
 
     private final class Forward extends Tiles {
@@ -79,12 +109,15 @@ final class LinearMaps {
         private long out;
 
         @Override
-        void tile(int rowBegin, int rowEnd, int colBegin, int colEnd) {
-            int rows = rowEnd - rowBegin;
-            long at = 4L * rowBegin * n;
-            gemm.multiply(false, transpose, rows, colEnd - colBegin, k, x + 4L * rowBegin * k, k,
-                    matrix + 4L * colBegin * (transpose ? k : 1), transpose ? k : n, 0, out + at + 4L * colBegin, n);
-            kernels.biasActivation(colBegin, colEnd, rows, n, activation, bias, pre == 0 ? 0 : pre + at, out + at);
+        void tile(int row, int rowCount, int col, int colCount, long scratch) {
+            int size = type.bytes();
+            long at = size * ((long) row * n + col);
+            long to = scratch == 0 ? out + at : scratch;
+            int ld = scratch == 0 ? n : colCount;
+            gemm.multiply(type, false, transpose, rowCount, colCount, k, x + (long) size * row * k, k,
+                    matrix + (long) size * col * (transpose ? k : 1), transpose ? k : n, 0, to, ld);
+            (bfloat16 == null ? kernels : bfloat16).biasActivation(rowCount, colCount, activation, to, ld,
+                    bias + (long) size * col, n, pre == 0 ? 0 : pre + at, out + at);
         }
     }
 
@@ -93,12 +126,17 @@ final class LinearMaps {
         Tensor w = weight.tensor();
         int n = w.rows();
         int k = w.cols();
-        Shapes.matrix("x", x, rows, k);
-        Shapes.matrix("bias", bias, 1, n);
-        Shapes.optional("preActivation", preActivation, rows, n);
-        Shapes.matrix("out", out, rows, n);
+        Shapes.matrix("x", x, type, rows, k);
+        Shapes.matrix("weight", w, type, n, k);
+        Shapes.matrix("bias", bias, type, 1, n);
+        if (type != DType.F32 && out.dtype() == DType.F32) {
+            forwardToFloat32(rows, x, w, bias, activation, out);
+            return;
+        }
+        Shapes.optional("preActivation", preActivation, type, rows, n);
+        Shapes.matrix("out", out, type, rows, n);
         long packed = weight instanceof CpuWeight cpuWeight ? cpuWeight.transposed() : 0;
-        if (packed == 0 && rows > TILE_ROWS) {
+        if (packed == 0 && rows > TILE_ROWS && type == DType.F32) {
             // Transposing once costs less than multiplying every tile by a transposed matrix (100 against 115 GFLOP/s).
             packed = transposed.floats((long) n * k);
             transpose(threads, kernels, w, packed);
@@ -112,7 +150,24 @@ final class LinearMaps {
         forward.bias = bias.address();
         forward.pre = preActivation == null ? 0 : preActivation.address();
         forward.out = out.address();
-        forward.multiply(rows, n);
+        forward.multiply(rows, n, type != DType.F32);
+    }
+
+    /** A task head: a few columns of few rows. */
+    private void forwardToFloat32(int rows, Tensor x, Tensor w, Tensor bias, Activation activation, Tensor out) {
+        int n = w.rows();
+        Shapes.matrix("out", out, rows, n);
+        if (activation != Activation.NONE) {
+            throw new IllegalArgumentException(activation + " of float32 in " + type);
+        }
+        gemm.multiply(type, false, true, rows, n, w.cols(), x.address(), w.cols(), w.address(), w.cols(), 0,
+                out.address(), n);
+        for (int r = 0; r < rows; r++) {
+            for (int c = 0; c < n; c++) {
+                long at = (long) r * n + c;
+                out.set(at, out.get(at) + bias.get(c));
+            }
+        }
     }
 
     private final class BackwardInput extends Tiles {
@@ -124,9 +179,16 @@ final class LinearMaps {
         private long dX;
 
         @Override
-        void tile(int rowBegin, int rowEnd, int colBegin, int colEnd) {
-            gemm.multiply(false, false, rowEnd - rowBegin, colEnd - colBegin, n, dOut + 4L * rowBegin * n, n,
-                    matrix + 4L * colBegin, k, accumulate ? 1 : 0, dX + 4L * rowBegin * k + 4L * colBegin, k);
+        void tile(int row, int rowCount, int col, int colCount, long scratch) {
+            int size = type.bytes();
+            long to = dX + size * ((long) row * k + col);
+            boolean direct = scratch == 0;
+            gemm.multiply(type, false, false, rowCount, colCount, n, dOut + (long) size * row * n, n,
+                    matrix + (long) size * col, k, direct && accumulate ? 1 : 0, direct ? to : scratch,
+                    direct ? k : colCount);
+            if (!direct) {
+                bfloat16.storeSums(rowCount, colCount, accumulate, scratch, colCount, k, to);
+            }
         }
     }
 
@@ -134,39 +196,62 @@ final class LinearMaps {
         Tensor w = weight.tensor();
         int n = w.rows();
         int k = w.cols();
-        Shapes.matrix("dOut", dOut, rows, n);
-        Shapes.matrix("dX", dX, rows, k);
+        Shapes.matrix("weight", w, type, n, k);
+        Shapes.matrix("dX", dX, type, rows, k);
         backwardInput.n = n;
         backwardInput.k = k;
         backwardInput.accumulate = accumulate;
-        backwardInput.dOut = dOut.address();
+        backwardInput.dOut = factor(rows, dOut, n);
         backwardInput.matrix = w.address();
         backwardInput.dX = dX.address();
-        backwardInput.multiply(rows, k);
+        backwardInput.multiply(rows, k, type != DType.F32);
+    }
+
+    /** The address of a gradient, or of its rounded copy where it is float32 and factors are not. */
+    private long factor(int rows, Tensor dOut, int n) {
+        if (type == DType.F32 || dOut.dtype() == type) {
+            Shapes.matrix("dOut", dOut, type, rows, n);
+            return dOut.address();
+        }
+        Shapes.matrix("dOut", dOut, rows, n);
+        long copy = rounded.bytes((long) type.bytes() * rows * n);
+        bfloat16.storeSums(rows, n, false, dOut.address(), n, n, copy);
+        return copy;
     }
 
     void backwardWeight(int rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
         int n = dWeight.rows();
         int k = dWeight.cols();
-        Shapes.matrix("x", x, rows, k);
-        Shapes.matrix("dOut", dOut, rows, n);
+        Shapes.matrix("x", x, type, rows, k);
+        Shapes.matrix("dWeight", dWeight, n, k);
         Shapes.matrix("dBias", dBias, 1, n);
-        long a = dOut.address();
+        long a = factor(rows, dOut, n);
         long b = x.address();
         long c = dWeight.address();
-        long sums = dBias.address();
-        threads.run(Math.ceilDiv(n, TILE_WEIGHT_ROWS), (chunk, worker) -> {
-            int begin = chunk * TILE_WEIGHT_ROWS;
-            int end = Math.min(n, begin + TILE_WEIGHT_ROWS);
-            kernels.columnSums(begin, end, rows, n, a, sums);
-            gemm.multiply(true, false, end - begin, k, rows, a + 4L * begin, n, b, k, 1, c + 4L * begin * k, k);
+        long unrounded = dOut.address();
+        long biasSums = dBias.address();
+        LinearKernels summing = dOut.dtype() == DType.F32 ? kernels : bfloat16;
+        int height = type == DType.F32 ? TILE_WEIGHT_ROWS : TILE_WEIGHT_ROWS_BF16;
+        threads.run(Math.ceilDiv(n, height), (chunk, worker) -> {
+            int begin = chunk * height;
+            int end = Math.min(n, begin + height);
+            summing.columnSums(begin, end, rows, n, unrounded, biasSums);
+            gemm.multiply(type, true, false, end - begin, k, rows, a + (long) type.bytes() * begin, n, b, k, 1,
+                    c + 4L * begin * k, k);
         });
     }
 
-    /** Writes the transpose [K, N] of a matrix [N, K] to {@code to}. */
+    /** Writes the transpose [K, N] of a float32 matrix [N, K] to {@code to}. */
     static void transpose(IntraOp threads, LinearKernels kernels, Tensor matrix, long to) {
         long from = matrix.address();
         threads.run(Math.ceilDiv(matrix.cols(), TILE_ROWS), (chunk, worker) -> kernels.transpose(chunk * TILE_ROWS,
                 Math.min(matrix.cols(), (chunk + 1) * TILE_ROWS), matrix.rows(), matrix.cols(), from, to));
+    }
+
+    @Override
+    public void close() {
+        transposed.close();
+        sums.close();
+        rounded.close();
     }
 }

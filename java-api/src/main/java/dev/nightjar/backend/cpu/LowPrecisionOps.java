@@ -44,11 +44,6 @@ final class LowPrecisionOps implements FirstTokenOps {
         Shapes.matrix(name, tensor, DType.BF16, rows, cols);
     }
 
-    private static void norm(LayerNorm norm, DType type, int dim) {
-        Shapes.matrix("norm.weight", norm.weight(), type, 1, dim);
-        Shapes.matrix("norm.bias", norm.bias(), type, 1, dim);
-    }
-
     // ---- embeddings
 
     private final class Embedding implements IntraOp.Task {
@@ -71,7 +66,7 @@ final class LowPrecisionOps implements FirstTokenOps {
         DType type = words.dtype();
         Shapes.matrix("words", words, type, 1, dim);
         Shapes.matrix("positions", positions, type, batch.maxLength(), dim);
-        norm(norm, type, dim);
+        Shapes.norm("norm", norm, type, dim);
         bf16("out", out, batch.tokens(), dim);
         Shapes.rows("token id", batch.ids(), batch.tokens(), words);
         embedding.batch = batch;
@@ -117,7 +112,7 @@ final class LowPrecisionOps implements FirstTokenOps {
         int rows = batch.tokens();
         int dim = layer.weight().tensor().rows();
         bf16("residual", residual, rows, dim);
-        norm(norm, norm.weight().dtype(), dim);
+        Shapes.norm("norm", norm, norm.weight().dtype(), dim);
         bf16("out", out, rows, dim);
         // Not in the tensor of the caller, whose 16 bits would round before the normalisation.
         long sumAddress = sums.floats((long) rows * dim);

@@ -23,7 +23,7 @@ import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
- * The kernels of {@code libnightjar_cpu.so} for one instruction set, one method for each entry of {@code nj_kernels} in
+ * The kernels of {@code libnightjar_cpu.so} for one instruction set and type of values, one method for each entry of {@code nj_kernels} in
  * {@code nightjar_cpu.h}, which documents them. Addresses are longs, so a call allocates nothing; nothing is checked here. Thread-safe.
  */
 final class NativeKernels implements LinearKernels {
@@ -47,8 +47,8 @@ final class NativeKernels implements LinearKernels {
     }
 
     /** {@code NJ_CPU_ABI} of the header this class was written against. */
-    private static final int ABI = 4;
-    private static final int ENTRIES = 16;
+    private static final int ABI = 5;
+    private static final int ENTRIES = 17;
     private static final String FOLDER = "dev/nightjar/native/" + NativeLibrary.platform();
     private static final String LIBRARY = "libnightjar_cpu.so";
     private static final MemoryLayout P = JAVA_LONG;
@@ -57,6 +57,7 @@ final class NativeKernels implements LinearKernels {
     private static final MemoryLayout F = JAVA_FLOAT;
 
     private final Isa isa;
+    private final NativeKernels bfloat16;
     private final ProductKernels floatProducts;
     private final LowPrecisionKernels lowPrecision;
     private final MethodHandle embedding;
@@ -75,20 +76,21 @@ final class NativeKernels implements LinearKernels {
     private final MethodHandle axpby;
     private final MethodHandle adamW;
     private final MethodHandle philox;
+    private final MethodHandle storeSums;
 
-    private NativeKernels(Isa isa, MemorySegment table, MemorySegment productTable, MemorySegment lowPrecisionTable) {
+    private NativeKernels(Isa isa, MemorySegment table, NativeKernels bfloat16, ProductKernels floatProducts,
+            LowPrecisionKernels lowPrecision) {
         this.isa = isa;
-        this.floatProducts = new ProductKernels(new FunctionTable(productTable, ProductKernels.ENTRIES));
-        this.lowPrecision = lowPrecisionTable.equals(MemorySegment.NULL)
-                ? null
-                : new LowPrecisionKernels(lowPrecisionTable);
+        this.bfloat16 = bfloat16;
+        this.floatProducts = floatProducts;
+        this.lowPrecision = lowPrecision;
         FunctionTable entries = new FunctionTable(table, ENTRIES);
         embedding = entries.next(null, I, I, I, P, P, P, P, P, P, P, P, F, I, F, L, I, P, P, P);
         scatterAdd = entries.next(null, I, I, I, I, P, I, P, P);
         residualLayerNorm = entries.next(null, I, I, I, P, P, P, P, P, P, P, F, I, F, L, I, P, P);
         layerNormBackward = entries.next(null, I, I, I, P, P, P, P, P, P);
         dropout = entries.next(null, I, I, I, P, P, P, P, I, F, L, I, P);
-        biasActivation = entries.next(null, I, I, I, I, I, P, P, P);
+        biasActivation = entries.next(null, I, I, I, P, I, P, I, P, P);
         activationBackward = entries.next(null, L, L, I, P, P);
         columnSums = entries.next(null, I, I, I, I, P, P);
         transpose = entries.next(null, I, I, I, I, P, P);
@@ -97,8 +99,9 @@ final class NativeKernels implements LinearKernels {
         attentionBackward = entries.next(null, I, I, I, I, P, P, P, P, P, P, I, F, L, I, P, P);
         squaredNorm = entries.next(JAVA_DOUBLE, L, L, P);
         axpby = entries.next(null, L, L, F, P, F, P);
-        adamW = entries.next(null, L, L, F, F, F, F, F, F, F, P, P, P, P);
+        adamW = entries.next(null, L, L, F, F, F, F, F, F, F, P, P, P, P, P);
         philox = entries.next(null, L, I, I, I, I, I, P);
+        storeSums = entries.next(null, I, I, I, P, I, I, P);
     }
 
     /** Whether the class path has the library for this machine. */
@@ -152,11 +155,17 @@ final class NativeKernels implements LinearKernels {
 
     /** Null where the processor lacks {@code isa}; every one has {@code BASELINE}. */
     private static NativeKernels load(NativeLibrary library, Isa isa) {
-        MemorySegment table = table(library, "nj_kernels_for", isa);
-        return table.equals(MemorySegment.NULL)
-                ? null
-                : new NativeKernels(isa, table, table(library, "nj_float_products_for", isa),
-                        table(library, "nj_low_precision_for", isa));
+        MemorySegment floats = table(library, "nj_kernels_for", isa);
+        if (floats.equals(MemorySegment.NULL)) {
+            return null;
+        }
+        MemorySegment bfloat16 = table(library, "nj_bfloat16_kernels_for", isa);
+        MemorySegment products = table(library, "nj_float_products_for", isa);
+        MemorySegment lowPrecision = table(library, "nj_low_precision_for", isa);
+        return new NativeKernels(isa, floats,
+                bfloat16.equals(MemorySegment.NULL) ? null : new NativeKernels(isa, bfloat16, null, null, null),
+                new ProductKernels(new FunctionTable(products, ProductKernels.ENTRIES)),
+                lowPrecision.equals(MemorySegment.NULL) ? null : new LowPrecisionKernels(lowPrecision));
     }
 
     private static MemorySegment table(NativeLibrary library, String function, Isa isa) {
@@ -170,6 +179,11 @@ final class NativeKernels implements LinearKernels {
 
     Isa isa() {
         return isa;
+    }
+
+    /** These are of float32; the same for values of bfloat16, null where the instruction set has none. */
+    NativeKernels bfloat16() {
+        return bfloat16;
     }
 
     /** Products with weights packed in float32. */
@@ -258,10 +272,10 @@ final class NativeKernels implements LinearKernels {
     }
 
     @Override
-    public void biasActivation(int begin, int end, int rows, int ld, Activation activation, long bias, long pre,
-            long out) {
+    public void biasActivation(int rows, int cols, Activation activation, long sums, int sumsLd, long bias, int ld,
+            long pre, long out) {
         try {
-            biasActivation.invokeExact(begin, end, rows, ld, code(activation), bias, pre, out);
+            biasActivation.invokeExact(rows, cols, code(activation), sums, sumsLd, bias, ld, pre, out);
         } catch (Throwable t) {
             throw Downcalls.failure("bias_activation", t);
         }
@@ -341,9 +355,10 @@ final class NativeKernels implements LinearKernels {
     }
 
     void adamW(long begin, long end, float clip, float beta1, float beta2, float rate, float keep, float rootCorrection,
-            float epsilon, long gradient, long m, long v, long p) {
+            float epsilon, long gradient, long m, long v, long p, long copy) {
         try {
-            adamW.invokeExact(begin, end, clip, beta1, beta2, rate, keep, rootCorrection, epsilon, gradient, m, v, p);
+            adamW.invokeExact(begin, end, clip, beta1, beta2, rate, keep, rootCorrection, epsilon, gradient, m, v, p,
+                    copy);
         } catch (Throwable t) {
             throw Downcalls.failure("adamw", t);
         }
@@ -354,6 +369,15 @@ final class NativeKernels implements LinearKernels {
             philox.invokeExact(seed, first, c1, c2, c3, count, words);
         } catch (Throwable t) {
             throw Downcalls.failure("philox", t);
+        }
+    }
+
+    /** The first columns of some rows: out = sums, or out += sums. */
+    void storeSums(int rows, int cols, boolean accumulate, long sums, int sumsLd, int ld, long out) {
+        try {
+            storeSums.invokeExact(rows, cols, accumulate ? 1 : 0, sums, sumsLd, ld, out);
+        } catch (Throwable t) {
+            throw Downcalls.failure("store_sums", t);
         }
     }
 }

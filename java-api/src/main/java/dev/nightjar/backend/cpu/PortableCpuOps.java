@@ -9,12 +9,11 @@ import dev.nightjar.tensor.Tensor;
 /** Operations where the native library is absent: fast products, and plain Java for the rest, which is a small part of the work. */
 final class PortableCpuOps extends ReferenceOps {
     private final IntraOp threads;
-    private final ScratchMemory transposed = new ScratchMemory();
     private final LinearMaps linear;
 
     PortableCpuOps(int threads, Gemm gemm) {
         this.threads = new IntraOp(threads);
-        this.linear = new LinearMaps(this.threads, gemm, new JavaLinearKernels(), transposed);
+        this.linear = new LinearMaps(this.threads, gemm, new JavaLinearKernels());
     }
 
     @Override
@@ -36,6 +35,6 @@ final class PortableCpuOps extends ReferenceOps {
     @Override
     public void close() {
         threads.close();
-        transposed.close();
+        linear.close();
     }
 }

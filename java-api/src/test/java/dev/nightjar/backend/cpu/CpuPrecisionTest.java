@@ -191,7 +191,15 @@ class CpuPrecisionTest {
                 assertThatThrownBy(() -> TestNetwork.random(backend, DType.BF16, 32, 4, 64))
                         .isInstanceOf(UnavailableException.class)
                         .hasMessageContainingAll("bfloat16", "avx512_bf16", present);
+                assertThat(backend.trainingTypes()).containsExactly(DType.F32);
+                assertThatThrownBy(() -> backend.newOps(1, DType.BF16)).isInstanceOf(UnavailableException.class)
+                        .hasMessageContainingAll("does not train in bfloat16", "only in float32", "avx512_bf16",
+                                present);
             }
+        }
+        try (CpuBackend backend = new CpuBackend(Kernels.AUTO, Products.JAVA)) {
+            assertThatThrownBy(() -> backend.newOps(1, DType.BF16)).isInstanceOf(UnavailableException.class)
+                    .hasMessageContainingAll("oneDNN", "matrix products=pure Java");
         }
         try (CpuBackend backend = open(Kernels.AVX512_VNNI, DType.I8)) {
             assertThat(backend.inferenceTypes()).containsExactly(DType.F32, DType.I8);
