@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training rate of PyTorch on MiniLM-L6's shape (6 layers, dim 384, 12 heads, hidden 1536), on the CPU or a GPU.
+"""Training rate of PyTorch on MiniLM-L6's shape (6 layers, dim 384, 12 heads, hidden 1536) or DistilBERT base's, on the CPU or a GPU.
 
 float32, or bfloat16 by autocast, which keeps float32 master weights as Nightjar does.
 
@@ -19,6 +19,7 @@ Needs numpy, torch and transformers.
 import argparse
 import json
 import os
+import resource
 import statistics
 import time
 
@@ -49,8 +50,9 @@ def synthetic_batch(seed, step, rows, length):
     return torch.from_numpy(ids), torch.from_numpy(labels)
 
 
-def minilm():
-    config = DistilBertConfig(dim=384, n_layers=6, n_heads=12, hidden_dim=1536, num_labels=CLASSES)
+def model_of(shape):
+    dim, hidden_dim = {"minilm": (384, 1536), "base": (768, 3072)}[shape]
+    config = DistilBertConfig(dim=dim, n_layers=6, n_heads=12, hidden_dim=hidden_dim, num_labels=CLASSES)
     return DistilBertForSequenceClassification(config).train()
 
 
@@ -83,6 +85,7 @@ def busy_seconds():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--shape", default="minilm", choices=("minilm", "base"))
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--length", type=int, default=32, help="tokens of every row")
     parser.add_argument("--steps", type=int, default=20, help="timed steps")
@@ -94,7 +97,7 @@ def main():
 
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    model = minilm().to(args.device)
+    model = model_of(args.shape).to(args.device)
     optimizer = adamw(model, 5e-5)
     seconds, losses = [], []
     for step in range(args.warmup + args.steps):
@@ -119,6 +122,7 @@ def main():
                 "slowest_step_seconds": max(seconds[args.warmup :]),
                 "other_cores": round(max(0.0, others) / (time.perf_counter() - timed_from), 2),
                 "rows_per_second": args.batch_size / median,
+                "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
                 "first_loss": losses[0],
                 "last_loss": losses[-1],
             }

@@ -26,8 +26,26 @@ public final class Machine {
 
     /** Bytes of main memory that this process occupies; 0 where the system does not tell. */
     public static long residentBytes() {
+        return statusBytes("VmRSS:");
+    }
+
+    /** The most of them since {@link #forgetPeak}, or since the process began. */
+    public static long peakResidentBytes() {
+        return statusBytes("VmHWM:");
+    }
+
+    /** Starts {@link #peakResidentBytes} anew, where the system lets it. */
+    public static void forgetPeak() {
+        try {
+            Files.writeString(Path.of("/proc/self/clear_refs"), "5");
+        } catch (IOException e) {
+            // Not Linux.
+        }
+    }
+
+    private static long statusBytes(String name) {
         try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
-            return lines.filter(line -> line.startsWith("VmRSS:"))
+            return lines.filter(line -> line.startsWith(name))
                     .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", ""))).findFirst().orElse(0);
         } catch (IOException e) {
             return 0; // Not Linux.

@@ -1,5 +1,6 @@
 package dev.nightjar.benchmarks;
 
+import dev.nightjar.MemoryPlan;
 import dev.nightjar.backend.Backend;
 import dev.nightjar.backend.Backends;
 import dev.nightjar.backend.Ops;
@@ -17,11 +18,15 @@ import dev.nightjar.train.TrainingStep;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** A classifier of MiniLM-L6's shape with random weights, ready to be trained step by step on one backend. */
+/** A classifier with random weights, ready to be trained step by step on one backend. */
 final class TrainingRig implements AutoCloseable {
     /** MiniLM-L6 with the peer's dropouts and classes. */
     static final DistilBertConfig MINILM = new DistilBertConfig(30522, 512, 384, 6, 12, 1536, false, 0,
             List.of("negative", "neutral", "positive"), List.of(), 0.1f, 0.1f, 0.2f, 0.02f);
+
+    /** DistilBERT base, likewise. */
+    static final DistilBertConfig BASE = new DistilBertConfig(30522, 512, 768, 6, 12, 3072, false, 0, MINILM.labels(),
+            List.of(), 0.1f, 0.1f, 0.2f, 0.02f);
 
     private static final AdamW.Settings ADAMW = new AdamW.Settings(0.9f, 0.999f, 1e-8f, 0.01f, 1);
     private static final double LEARNING_RATE = 5e-5;
@@ -35,11 +40,8 @@ final class TrainingRig implements AutoCloseable {
     private final AdamW optimizer;
     private final BatchBuffers buffers;
     private final TrainingStep step;
+    private final MemoryPlan plan;
     private int steps;
-
-    TrainingRig(String backendName, int threads, int rows, int length) {
-        this(backendName, threads, MINILM, DType.F32, rows, length);
-    }
 
     /** @param type to compute in, with float32 master weights */
     TrainingRig(String backendName, int threads, DistilBertConfig config, DType type, int rows, int length) {
@@ -56,10 +58,23 @@ final class TrainingRig implements AutoCloseable {
         model = new DistilBert(config, computed, false);
         ops = backend.newOps(threads, type);
         optimizer = new AdamW(ADAMW, ParameterGroups.of(config, layout, 1, -1), parameters, computed);
-        buffers = new BatchBuffers(backend, ops, config,
-                new BatchBuffers.Capacity(rows * length, rows, 1, true, type, false));
+        BatchBuffers.Capacity capacity = new BatchBuffers.Capacity(rows * length, rows, 1, true, type, false);
+        buffers = new BatchBuffers(backend, ops, config, capacity);
         step = new TrainingStep(model, layout, ops, optimizer, new ConstantWeighting(1, 1, false), buffers,
                 new TrainingStep.Settings(SEED, -1));
+        long once = parameters.flat().byteSize();
+        plan = new MemoryPlan(once + (computed == parameters ? 0 : computed.flat().byteSize()), once, 2 * once, 0,
+                BatchBuffers.bytes(ops, config, capacity));
+    }
+
+    /** Who computes, as the backend says. */
+    String kernels() {
+        return backend.details().get("kernels");
+    }
+
+    /** The memory that this takes, as a training would say beforehand. */
+    MemoryPlan plan() {
+        return plan;
     }
 
     /** Starts one step over all the rows. */
