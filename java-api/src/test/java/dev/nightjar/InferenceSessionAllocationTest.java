@@ -23,7 +23,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * After a session has seen a size of batch, its predictions leave nothing for the garbage collector: once they are compiled, which
- * happens at a time of the virtual machine's choosing, a round of them allocates not a byte.
+ * happens at a time of the virtual machine's choosing, a round of them allocates not a byte. The build runs this without escape
+ * analysis, so that it is the code that allocates nothing, and not a compiler that happens to see it.
  */
 class InferenceSessionAllocationTest {
     private static final ThreadMXBean THREADS = ManagementFactory.getPlatformMXBean(ThreadMXBean.class);

@@ -25,9 +25,14 @@ public final class Shapes {
 
     /** As {@link #matrix(String, Tensor, int, int)}, for elements of another type. */
     public static void matrix(String name, Tensor tensor, DType dtype, int rows, int cols) {
+        matrix(name, "", tensor, dtype, rows, cols);
+    }
+
+    /** Names are put together for a message alone: what checks must not allocate. */
+    private static void matrix(String name, String part, Tensor tensor, DType dtype, int rows, int cols) {
         if (tensor.dtype() != dtype || tensor.cols() != cols || tensor.rows() < rows) {
             throw new IllegalArgumentException(
-                    name + " is " + tensor + ", expected " + dtype + "[at least " + rows + ", " + cols + "]");
+                    name + part + " is " + tensor + ", expected " + dtype + "[at least " + rows + ", " + cols + "]");
         }
     }
 
@@ -50,8 +55,8 @@ public final class Shapes {
 
     /** As {@link #norm(String, LayerNorm, int)}, for elements of another type. */
     public static void norm(String name, LayerNorm norm, DType dtype, int dim) {
-        matrix(name + ".weight", norm.weight(), dtype, 1, dim);
-        matrix(name + ".bias", norm.bias(), dtype, 1, dim);
+        matrix(name, ".weight", norm.weight(), dtype, 1, dim);
+        matrix(name, ".bias", norm.bias(), dtype, 1, dim);
     }
 
     /**
