@@ -4,6 +4,7 @@ import dev.nightjar.backend.Backends;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * Where a model runs.
@@ -20,9 +21,11 @@ import java.util.Set;
  *
  * @param backend {@code auto} for the fastest backend that is available, or the name of one, which is then used or
  *         refused, never replaced
- * @param threads threads that one operation of one session may use; results do not depend on it
+ * @param threads threads that one operation of one session may use, the caller's among them; results do not depend on it
+ * @param workerCpus processors on which each session keeps its threads but the caller's, one for each, numbered as the
+ *         operating system does; empty for wherever that likes. On Linux and {@code cpu} only
  */
-public record Device(String backend, int threads) {
+public record Device(String backend, int threads, List<Integer> workerCpus) {
     /** What {@link #backend()} may be. */
     public static final Set<String> BACKENDS = Set.of("auto", "cuda", "cpu", "reference");
 
@@ -32,6 +35,11 @@ public record Device(String backend, int threads) {
         }
         if (threads < 1) {
             throw new IllegalArgumentException("threads " + threads + " is not positive");
+        }
+        workerCpus = List.copyOf(workerCpus);
+        if (!workerCpus.isEmpty() && workerCpus.size() != threads - 1) {
+            throw new IllegalArgumentException("processors " + workerCpus + " are not one for each of "
+                    + (threads - 1) + " threads beside the caller's");
         }
     }
 
@@ -61,16 +69,21 @@ public record Device(String backend, int threads) {
 
     /** The fastest available backend, one thread per session. */
     public static Device auto() {
-        return new Device("auto", 1);
+        return new Device("auto", 1, List.of());
     }
 
     /** A backend by name, one thread per session. */
     public static Device of(String backend) {
-        return new Device(backend, 1);
+        return new Device(backend, 1, List.of());
     }
 
-    /** The same backend with another number of threads per session. */
+    /** The same backend with another number of threads per session, wherever the operating system likes. */
     public Device withThreads(int newThreads) {
-        return new Device(backend, newThreads);
+        return new Device(backend, newThreads, List.of());
+    }
+
+    /** The same backend with a thread on each of these processors beside the caller's; see {@link #workerCpus()}. */
+    public Device withWorkerCpus(int... cpus) {
+        return new Device(backend, cpus.length + 1, IntStream.of(cpus).boxed().toList());
     }
 }

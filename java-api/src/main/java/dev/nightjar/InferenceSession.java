@@ -79,7 +79,8 @@ public final class InferenceSession implements AutoCloseable {
         this.sequenceCapacity = options.sequenceBudget();
         this.encoding = encoding;
         this.onClose = onClose;
-        this.pass = ForwardPass.of(network, options.device().threads(), tokenCapacity, sequenceCapacity);
+        Device device = options.device();
+        this.pass = ForwardPass.of(network, device.threads(), device.workerCpus(), tokenCapacity, sequenceCapacity);
         this.tokens = new TokenBatch(tokenCapacity, sequenceCapacity);
     }
 

@@ -1,6 +1,8 @@
 package dev.nightjar.backend;
 
+import dev.nightjar.UnavailableException;
 import dev.nightjar.tensor.Tensor;
+import java.util.List;
 
 /**
  * The fused operations of a forward pass that is not followed by a backward pass. T is the number of tokens of the
@@ -57,6 +59,18 @@ public interface InferenceOps extends AutoCloseable {
      * @param hidden [T, D], what the encoder gave
      */
     void heads(PackedBatch batch, Tensor hidden, Heads heads, Heads.Outputs outputs);
+
+    /**
+     * Keeps the threads of these operations but the caller's on processors.
+     *
+     * @param cpus one for each thread, or empty for none
+     * @throws UnavailableException if there are no such threads, or the system refuses
+     */
+    default void pinWorkers(List<Integer> cpus) {
+        if (!cpus.isEmpty()) {
+            throw new UnavailableException("there are no worker threads to keep on processors " + cpus);
+        }
+    }
 
     @Override
     void close();

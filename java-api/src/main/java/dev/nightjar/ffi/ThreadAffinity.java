@@ -32,7 +32,7 @@ public final class ThreadAffinity {
         MemorySegment function = System.getProperty("os.name").equals("Linux")
                 ? Linker.nativeLinker().defaultLookup().find(FUNCTION).orElse(null)
                 : null;
-        if (function == null || cpu >= SET_BYTES * Byte.SIZE) {
+        if (function == null || cpu < 0 || cpu >= SET_BYTES * Byte.SIZE) {
             throw new UnavailableException("a thread cannot be kept on processor " + cpu + " of "
                     + System.getProperty("os.name"));
         }

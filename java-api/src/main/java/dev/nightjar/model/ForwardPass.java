@@ -3,6 +3,7 @@ package dev.nightjar.model;
 import dev.nightjar.backend.InferenceOps;
 import dev.nightjar.backend.RecordingOps;
 import dev.nightjar.text.TokenBatch;
+import java.util.List;
 
 /**
  * Predictions for one batch after the other, in buffers planned once for a capacity. Not thread-safe; passes of one
@@ -18,8 +19,19 @@ public abstract sealed class ForwardPass implements AutoCloseable permits Direct
      * @param sequenceCapacity most sequences of a batch
      */
     public static ForwardPass of(DistilBert model, int threads, int tokenCapacity, int sequenceCapacity) {
+        return of(model, threads, List.of(), tokenCapacity, sequenceCapacity);
+    }
+
+    /**
+     * As {@link #of(DistilBert, int, int, int)}.
+     *
+     * @param workerCpus see {@link InferenceOps#pinWorkers}
+     */
+    public static ForwardPass of(DistilBert model, int threads, List<Integer> workerCpus, int tokenCapacity,
+            int sequenceCapacity) {
         InferenceOps ops = model.backend().newInferenceOps(threads, model.type());
         try {
+            ops.pinWorkers(workerCpus);
             return ops instanceof RecordingOps recording
                     ? new RecordedForwardPass(model, recording, tokenCapacity, sequenceCapacity)
                     : new DirectForwardPass(model, ops, tokenCapacity, sequenceCapacity);

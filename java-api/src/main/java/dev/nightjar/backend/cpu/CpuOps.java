@@ -18,6 +18,7 @@ import dev.nightjar.backend.reference.ReferenceOps;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * {@link Ops} in float32 or bfloat16, by native kernels and a {@link Gemm}. Every operation is cut into chunks by its shape, which {@link
@@ -505,6 +506,11 @@ final class CpuOps implements Ops, FirstTokenOps {
     @Override
     public void updateLossScale(Tensor squaredNorm, Tensor lossScale) {
         small.updateLossScale(squaredNorm, lossScale);
+    }
+
+    @Override
+    public void pinWorkers(List<Integer> cpus) {
+        threads.pin(cpus);
     }
 
     @Override

@@ -1,5 +1,7 @@
 package dev.nightjar.backend.cpu;
 
+import dev.nightjar.ffi.ThreadAffinity;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -15,6 +17,7 @@ import java.util.concurrent.locks.LockSupport;
 final class IntraOp implements AutoCloseable {
     /** Longer than the Java code between two operations, shorter than what parking and unparking cost. */
     private static final long SPIN_NANOS = 20_000;
+    private static final int NO_CPU = -1;
 
     /** One chunk of an operation. */
     @FunctionalInterface
@@ -77,6 +80,29 @@ final class IntraOp implements AutoCloseable {
         work(0);
         await();
         task = null;
+        rethrow();
+    }
+
+    /**
+     * Keeps each worker on a processor; not while {@link #run} runs.
+     *
+     * @param cpus one for each worker, or empty for nothing to do
+     * @throws dev.nightjar.UnavailableException if the system refuses; some workers may be kept then
+     */
+    void pin(List<Integer> cpus) {
+        if (!cpus.isEmpty() && cpus.size() != workers.length) {
+            throw new IllegalArgumentException("processors " + cpus + " for " + workers.length + " workers");
+        }
+        pending.set(cpus.size());
+        for (int i = 0; i < cpus.size(); i++) {
+            workers[i].wantedCpu = cpus.get(i);
+            LockSupport.unpark(workers[i]);
+        }
+        await();
+        rethrow();
+    }
+
+    private void rethrow() {
         Throwable thrown = failure.getAndSet(null);
         if (thrown instanceof Error error) {
             throw error;
@@ -125,6 +151,7 @@ final class IntraOp implements AutoCloseable {
     private final class Worker extends Thread {
         private final int index;
         private volatile boolean parked;
+        private volatile int wantedCpu = NO_CPU;
 
         Worker(int index) {
             super("nightjar-cpu-" + index);
@@ -135,8 +162,23 @@ final class IntraOp implements AutoCloseable {
         @Override
         public void run() {
             while (!closed) {
+                move();
                 work(index);
                 idle();
+            }
+        }
+
+        /** To the processor that {@link #pin} wants. */
+        private void move() {
+            if (wantedCpu != NO_CPU) {
+                try {
+                    ThreadAffinity.pinCurrentThread(wantedCpu);
+                } catch (RuntimeException | Error e) {
+                    failure.compareAndSet(null, e);
+                } finally {
+                    wantedCpu = NO_CPU;
+                    finish();
+                }
             }
         }
 
@@ -153,7 +195,7 @@ final class IntraOp implements AutoCloseable {
         }
 
         private boolean nothingToDo() {
-            return (int) state.get() == 0 && !closed;
+            return (int) state.get() == 0 && wantedCpu == NO_CPU && !closed;
         }
     }
 

@@ -13,6 +13,7 @@ import dev.nightjar.tensor.DType;
 import dev.nightjar.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * Inference with {@linkplain PackedWeight packed weights} of bfloat16 and int8; what passes between operations is bfloat16. Operations
@@ -207,6 +208,11 @@ final class LowPrecisionOps implements FirstTokenOps {
     private void task(int rows, Linear head, Tensor pooled, String name, Tensor out) {
         Shapes.matrix(name, out, rows, head.weight().tensor().rows());
         multiply(rows, pooled, head, Activation.NONE, DType.F32, out.address());
+    }
+
+    @Override
+    public void pinWorkers(List<Integer> cpus) {
+        threads.pin(cpus);
     }
 
     @Override

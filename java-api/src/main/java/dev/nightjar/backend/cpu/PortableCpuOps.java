@@ -5,6 +5,7 @@ import dev.nightjar.backend.Rows;
 import dev.nightjar.backend.Weight;
 import dev.nightjar.backend.reference.ReferenceOps;
 import dev.nightjar.tensor.Tensor;
+import java.util.List;
 
 /** Operations where the native library is absent: fast products, and plain Java for the rest, which is a small part of the work. */
 final class PortableCpuOps extends ReferenceOps {
@@ -30,6 +31,11 @@ final class PortableCpuOps extends ReferenceOps {
     @Override
     public void linearBackwardWeight(Rows rows, Tensor x, Tensor dOut, Tensor dWeight, Tensor dBias) {
         linear.backwardWeight(rows.most(), x, dOut, dWeight, dBias);
+    }
+
+    @Override
+    public void pinWorkers(List<Integer> cpus) {
+        threads.pin(cpus);
     }
 
     @Override
