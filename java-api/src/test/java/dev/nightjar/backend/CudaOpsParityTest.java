@@ -2,6 +2,7 @@ package dev.nightjar.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nightjar.backend.OpsRig.Poison;
 import dev.nightjar.backend.cuda.CudaBackend;
 import dev.nightjar.backend.cuda.CudaSimulator;
 import java.util.Collections;
@@ -32,7 +33,7 @@ class CudaOpsParityTest {
     void agreesWithTheReference(String name) {
         try (Backend backend = new CudaBackend()) {
             for (OpsShape shape : SHAPES) {
-                OpsParityTest.compare(name, shape, null, run(backend, name, shape, null));
+                OpsParityTest.compare(name, shape, Poison.NONE, run(backend, name, shape, Poison.NONE));
             }
         }
         simulator.assertClean();
@@ -42,7 +43,7 @@ class CudaOpsParityTest {
     @MethodSource("cases")
     void nanSpreadsAsInTheReference(String name) {
         try (Backend backend = new CudaBackend()) {
-            OpsParityTest.compare(name, POISONED, "x", run(backend, name, POISONED, "x"));
+            OpsParityTest.compare(name, POISONED, Poison.NAN, run(backend, name, POISONED, Poison.NAN));
         }
         simulator.assertClean();
     }
@@ -53,7 +54,7 @@ class CudaOpsParityTest {
     void lossesOfManyRows(String name) {
         OpsShape shape = new OpsShape(Collections.nCopies(4096, 1), 32, 4);
         try (Backend backend = new CudaBackend()) {
-            OpsParityTest.compare(name, shape, null, run(backend, name, shape, null));
+            OpsParityTest.compare(name, shape, Poison.NONE, run(backend, name, shape, Poison.NONE));
         }
         simulator.assertClean();
     }
@@ -67,18 +68,18 @@ class CudaOpsParityTest {
         try (Backend backend = new CudaBackend()) {
             for (String name : products) {
                 for (OpsShape shape : SHAPES) {
-                    OpsParityTest.compare(name, shape, null, run(backend, name, shape, null));
+                    OpsParityTest.compare(name, shape, Poison.NONE, run(backend, name, shape, Poison.NONE));
                 }
-                OpsParityTest.compare(name, POISONED, "x", run(backend, name, POISONED, "x"));
+                OpsParityTest.compare(name, POISONED, Poison.NAN, run(backend, name, POISONED, Poison.NAN));
             }
         }
         simulator.assertClean();
     }
 
-    private static Map<String, OpsRig.Output> run(Backend backend, String name, OpsShape shape, String poisoned) {
+    private static Map<String, OpsRig.Output> run(Backend backend, String name, OpsShape shape, Poison poison) {
         // What attention reads and writes is wanted aligned, and statistics of rows are pairs.
         int guard = name.contains("ttention") ? 16 : 18;
-        try (OpsRig rig = new OpsRig(backend, 1, shape, poisoned, guard)) {
+        try (OpsRig rig = new OpsRig(backend, 1, shape, poison, guard)) {
             OpsCases.all().get(name).run(rig);
             return rig.outputs();
         }

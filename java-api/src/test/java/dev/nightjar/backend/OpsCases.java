@@ -92,14 +92,16 @@ final class OpsCases {
         }
         cases.put("inference: linearResidualLayerNorm", OpsCases::inferenceLinearResidualLayerNorm);
         cases.put("inference: attention", OpsCases::inferenceAttention);
-        cases.put("inference: heads", OpsCases::inferenceHeads);
+        cases.put("inference: firstTokenAttention", OpsCases::inferenceFirstTokens);
+        cases.put("inference: heads", rig -> inferenceHeads(rig, 3));
+        cases.put("inference: heads, one class", rig -> inferenceHeads(rig, 1));
         return cases;
     }
 
     private static void inferenceEmbedding(OpsRig rig) {
         int dim = rig.shape.dim();
-        rig.inference.embedding(rig.batch(VOCABULARY), rig.input("x", VOCABULARY, dim),
-                rig.input("positions", rig.shape.maxLength(), dim), rig.norm(dim),
+        rig.inference.embedding(rig.batch(VOCABULARY), rig.parameter("x", VOCABULARY, dim),
+                rig.parameter("positions", rig.shape.maxLength(), dim), rig.norm(dim),
                 rig.output("out", rig.shape.tokens(), dim, dim));
     }
 
@@ -132,25 +134,44 @@ final class OpsCases {
                 rig.output("out", tokens, dim, rig.shape.maxLength() + dim));
     }
 
-    private static void inferenceHeads(OpsRig rig) {
+    /** Where a backend has no operations for first tokens, they are taken from those for all. */
+    private static void inferenceFirstTokens(OpsRig rig) {
+        int dim = rig.shape.dim();
+        int tokens = rig.shape.tokens();
+        PackedBatch batch = rig.batch(VOCABULARY);
+        Tensor qkv = rig.input("x", tokens, 3 * dim);
+        Tensor out = rig.output("out", rig.shape.sequences(), dim, rig.shape.maxLength() + dim);
+        Tensor rows = rig.output("rows", rig.shape.sequences(), 3 * dim, 0);
+        if (rig.inference instanceof FirstTokenOps first) {
+            first.firstTokenAttention(batch, rig.shape.heads(), qkv, out);
+            first.firstTokenRows(batch, qkv, rows);
+        } else {
+            Tensor all = rig.input("all", tokens, dim);
+            rig.ops.attention(batch, rig.shape.heads(), qkv, Dropout.NONE, null, all);
+            rig.ops.gatherFirst(batch, all, out);
+            rig.ops.gatherFirst(batch, qkv, rows);
+        }
+    }
+
+    private static void inferenceHeads(OpsRig rig, int classes) {
         int dim = rig.shape.dim();
         int rows = rig.shape.sequences();
         PackedBatch batch = rig.batch(VOCABULARY);
         Tensor hidden = rig.input("x", rig.shape.tokens(), dim);
-        Linear pre = rig.linear("pre", dim, dim);
-        Linear classifier = rig.linear("classifier", 3, dim);
-        Linear regressor = rig.linear("regressor", 2, dim);
+        Linear pre = rig.head("pre", dim, dim);
+        Linear classifier = rig.head("classifier", classes, dim);
+        Linear regressor = rig.head("regressor", 2, dim);
         rig.inference.heads(batch, hidden, new Heads(pre, classifier, regressor),
                 new Heads.Outputs(rig.input("first", rows, dim), rig.output("pooled", rows, dim, dim),
-                        rig.output("logits", rows, 3, 2 * dim), rig.output("probabilities", rows, 3, 2 * dim),
-                        rig.output("scores", rows, 2, 2 * dim)));
+                        rig.result("logits", rows, classes, 2 * dim),
+                        rig.result("probabilities", rows, classes, 2 * dim), rig.result("scores", rows, 2, 2 * dim)));
         rig.inference.heads(batch, hidden, new Heads(pre, null, regressor),
                 new Heads.Outputs(rig.input("first", rows, dim), rig.output("pooled, regression", rows, dim, dim), null,
-                        null, rig.output("scores, regression", rows, 2, 2 * dim)));
+                        null, rig.result("scores, regression", rows, 2, 2 * dim)));
         rig.inference.heads(batch, hidden, new Heads(pre, classifier, null),
                 new Heads.Outputs(rig.input("first", rows, dim), rig.output("pooled, classification", rows, dim, dim),
-                        rig.output("logits, classification", rows, 3, 2 * dim),
-                        rig.output("probabilities, classification", rows, 3, 2 * dim), null));
+                        rig.result("logits, classification", rows, classes, 2 * dim),
+                        rig.result("probabilities, classification", rows, classes, 2 * dim), null));
     }
 
     private static void embedding(OpsRig rig, Dropout dropout, boolean training) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.nightjar.UnavailableException;
+import dev.nightjar.backend.OpsRig.Poison;
 import dev.nightjar.backend.cpu.CpuBackend;
 import dev.nightjar.backend.cpu.CpuBackend.Kernels;
 import dev.nightjar.backend.cpu.CpuBackend.Products;
@@ -73,7 +74,7 @@ class OpsParityTest {
     void agreesWithTheReference(Variant variant, String name) {
         try (Backend backend = open(variant)) {
             for (OpsShape shape : SHAPES) {
-                compare(name, shape, null, run(backend, 2, name, shape, null));
+                compare(name, shape, Poison.NONE, run(backend, 2, name, shape, Poison.NONE));
             }
         }
     }
@@ -82,7 +83,7 @@ class OpsParityTest {
     @MethodSource("variantsAndCases")
     void nanSpreadsAsInTheReference(Variant variant, String name) {
         try (Backend backend = open(variant)) {
-            compare(name, POISONED, "x", run(backend, 2, name, POISONED, "x"));
+            compare(name, POISONED, Poison.NAN, run(backend, 2, name, POISONED, Poison.NAN));
         }
     }
 
@@ -96,8 +97,8 @@ class OpsParityTest {
     void bitsDoNotDependOnTheNumberOfThreads(Variant variant, String name) {
         try (Backend backend = open(variant)) {
             for (OpsShape shape : THREADED) {
-                Map<String, OpsRig.Output> one = run(backend, 1, name, shape, null);
-                Map<String, OpsRig.Output> three = run(backend, 3, name, shape, null);
+                Map<String, OpsRig.Output> one = run(backend, 1, name, shape, Poison.NONE);
+                Map<String, OpsRig.Output> three = run(backend, 3, name, shape, Poison.NONE);
                 one.forEach((output, expected) -> assertThat(
                         Arrays.mismatch(expected.values(), three.get(output).values()))
                         .as("first difference in %s %s", shape, output).isEqualTo(-1));
@@ -114,25 +115,21 @@ class OpsParityTest {
     }
 
     private static Map<String, OpsRig.Output> run(Backend backend, int threads, String name, OpsShape shape,
-            String poisoned) {
-        try (OpsRig rig = new OpsRig(backend, threads, shape, poisoned)) {
+            Poison poison) {
+        try (OpsRig rig = new OpsRig(backend, threads, shape, poison)) {
             OpsCases.all().get(name).run(rig);
             return rig.outputs();
         }
     }
 
-    static void compare(String name, OpsShape shape, String poisoned, Map<String, OpsRig.Output> actual) {
-        List<Object> key = new ArrayList<>(List.of(name, shape, String.valueOf(poisoned)));
+    static void compare(String name, OpsShape shape, Poison poison, Map<String, OpsRig.Output> actual) {
+        List<Object> key = new ArrayList<>(List.of(name, shape, poison));
         Map<String, OpsRig.Output> expected = EXPECTED.computeIfAbsent(key,
-                k -> run(REFERENCE, 1, name, shape, poisoned));
+                k -> run(REFERENCE, 1, name, shape, poison));
         assertThat(actual.keySet()).isEqualTo(expected.keySet());
         expected.forEach((output, oracle) -> {
             String what = name + " " + shape + " " + output;
-            for (float guard : actual.get(output).guards()) {
-                if (guard != OpsRig.SENTINEL) {
-                    throw new AssertionError(what + ": memory around it was overwritten with " + guard);
-                }
-            }
+            actual.get(output).assertGuarded(what);
             compare(what, oracle, actual.get(output).values());
         });
     }

@@ -17,20 +17,17 @@ import dev.nightjar.backend.cpu.CpuBackend.Products;
 import dev.nightjar.backend.reference.PlainOps;
 import dev.nightjar.backend.reference.ReferenceBackend;
 import dev.nightjar.backend.reference.RoundingErrors;
-import dev.nightjar.io.SafetensorsFile;
-import dev.nightjar.io.WeightSource;
 import dev.nightjar.model.ForwardPass;
+import dev.nightjar.model.GoldenForward;
 import dev.nightjar.model.NetworkOutputs;
 import dev.nightjar.model.TestNetwork;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.text.TokenBatch;
 import java.io.IOException;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -91,24 +88,11 @@ class CpuPrecisionTest {
                 TestNetwork model = TestNetwork.golden(backend, type);
                 TestNetwork unquantised = exact(model);
                 InferenceOps ops = backend.newInferenceOps(1, type);
-                InferenceOps plain = new PlainOps(type);
-                WeightSource file = SafetensorsFile.open(TestNetwork.golden("forward.safetensors"))) {
-            float[] ids = file.read("input_ids");
-            float[] mask = file.read("attention_mask");
-            float[] padded = file.read("hidden_states.2");
-            int width = file.info("input_ids").shape().get(1).intValue();
-            int dim = padded.length / ids.length;
-            List<int[]> batch = new ArrayList<>();
-            FloatBuffer hidden = FloatBuffer.allocate(padded.length);
-            for (int begin = 0; begin < ids.length; begin += width) {
-                int[] real = IntStream.range(begin, begin + width).filter(i -> mask[i] == 1).toArray();
-                batch.add(Arrays.stream(real).map(i -> (int) ids[i]).toArray());
-                hidden.put(padded, begin * dim, real.length * dim);
-            }
-            NetworkOutputs expected = new NetworkOutputs(Arrays.copyOf(hidden.array(), hidden.position()),
-                    file.read("logits"), new float[0], file.read("regression"));
-            assertClose(type.toString(), List.of(NetworkOutputs.of(model.network, ops, batch)),
-                    List.of(NetworkOutputs.of(unquantised.network, plain, batch)), List.of(expected));
+                InferenceOps plain = new PlainOps(type)) {
+            GoldenForward golden = GoldenForward.read();
+            assertClose(type.toString(), List.of(NetworkOutputs.of(model.network, ops, golden.sequences())),
+                    List.of(NetworkOutputs.of(unquantised.network, plain, golden.sequences())),
+                    List.of(golden.outputs()));
         }
     }
 

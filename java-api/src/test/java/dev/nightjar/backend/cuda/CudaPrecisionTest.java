@@ -16,20 +16,16 @@ import dev.nightjar.backend.reference.ReferenceBackend;
 import dev.nightjar.backend.reference.RoundingErrors;
 import dev.nightjar.io.EmbeddedModels;
 import dev.nightjar.io.PretrainedModel;
-import dev.nightjar.io.SafetensorsFile;
-import dev.nightjar.io.WeightSource;
 import dev.nightjar.model.ForwardPass;
+import dev.nightjar.model.GoldenForward;
 import dev.nightjar.model.NetworkOutputs;
 import dev.nightjar.model.TestNetwork;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.text.TextEncoder;
 import dev.nightjar.text.TokenBatch;
 import java.io.IOException;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -85,26 +81,11 @@ class CudaPrecisionTest {
                 TestNetwork model = TestNetwork.golden(backend, type);
                 TestNetwork rounded = model.copy(reference);
                 InferenceOps ops = backend.newInferenceOps(1, type);
-                InferenceOps plain = new PlainOps(type);
-                WeightSource file = SafetensorsFile.open(TestNetwork.golden("forward.safetensors"))) {
-            float[] ids = file.read("input_ids");
-            float[] mask = file.read("attention_mask");
-            float[] padded = file.read("hidden_states.2");
-            int width = file.info("input_ids").shape().get(1).intValue();
-            int dim = padded.length / ids.length;
-            List<int[]> sequences = new ArrayList<>();
-            FloatBuffer expected = FloatBuffer.allocate(padded.length);
-            for (int begin = 0; begin < ids.length; begin += width) {
-                int[] real = IntStream.range(begin, begin + width).filter(i -> mask[i] == 1).toArray();
-                sequences.add(Arrays.stream(real).map(i -> (int) ids[i]).toArray());
-                expected.put(padded, begin * dim, real.length * dim);
-            }
-            float[] exact = Arrays.copyOf(expected.array(), expected.position());
-            NetworkOutputs actual = NetworkOutputs.of(model.network, ops, sequences);
-            NetworkOutputs usual = NetworkOutputs.of(rounded.network, plain, sequences);
-            assertClose("token embeddings, " + type, actual.embeddings(), usual.embeddings(), exact);
-            assertClose("logits, " + type, actual.logits(), usual.logits(), file.read("logits"));
-            assertClose("scores, " + type, actual.scores(), usual.scores(), file.read("regression"));
+                InferenceOps plain = new PlainOps(type)) {
+            GoldenForward golden = GoldenForward.read();
+            assertClose(type.toString(), List.of(NetworkOutputs.of(model.network, ops, golden.sequences())),
+                    List.of(NetworkOutputs.of(rounded.network, plain, golden.sequences())),
+                    List.of(golden.outputs()));
         }
         simulator.assertClean();
     }
