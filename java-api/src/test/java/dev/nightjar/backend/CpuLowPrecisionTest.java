@@ -1,6 +1,7 @@
 package dev.nightjar.backend;
 
 import static dev.nightjar.backend.reference.RoundingErrors.assertClose;
+import static dev.nightjar.backend.reference.RoundingErrors.assertUnbiased;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -114,8 +115,12 @@ class CpuLowPrecisionTest {
             collect(exact(variant.type, name, shape, Poison.NONE), exact);
         }
         assertThat(actual.keySet()).isEqualTo(exact.keySet());
-        exact.forEach((output, values) -> assertClose(name + " " + output, concatenated(actual.get(output)),
-                concatenated(plain.get(output)), concatenated(values)));
+        exact.forEach((output, values) -> {
+            String what = name + " " + output;
+            float[] found = concatenated(actual.get(output));
+            assertClose(what, found, concatenated(plain.get(output)), concatenated(values));
+            assertUnbiased(what, found, concatenated(values));
+        });
     }
 
     private static void collect(Map<String, Output> outputs, Map<String, List<float[]>> all) {

@@ -1,6 +1,7 @@
 package dev.nightjar.backend.reference;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.nightjar.model.NetworkOutputs;
 import java.util.Arrays;
@@ -15,6 +16,7 @@ import java.util.stream.IntStream;
  */
 public final class RoundingErrors {
     private static final double ALLOWED = 2;
+    private static final double BIAS = 1e-3;
 
     /** Batches of the awkward lengths. */
     public static final List<List<int[]>> BATCHES = List.of(sequences(1, 5, 17, 97), sequences(17),
@@ -51,6 +53,20 @@ public final class RoundingErrors {
         assertThat(error.largest).as("largest error of " + what).isLessThanOrEqualTo(ALLOWED * allowed.largest);
         assertThat(Math.sqrt(error.meanSquare)).as("root mean square error of " + what)
                 .isLessThanOrEqualTo(ALLOWED * Math.sqrt(allowed.meanSquare));
+    }
+
+    /**
+     * Refuses errors that lean to one side, as a wrong scale's do, which are small beside those of rounding: the slope of the line through
+     * 0 that fits {@code actual} best over {@code exact} is 1.
+     */
+    public static void assertUnbiased(String what, float[] actual, float[] exact) {
+        double products = 0;
+        double squares = 0;
+        for (int i = 0; i < exact.length; i++) {
+            products += (double) actual[i] * exact[i];
+            squares += (double) exact[i] * exact[i];
+        }
+        assertThat(products / squares).as("slope of " + what).isCloseTo(1, within(BIAS));
     }
 
     /** Token embeddings batch by batch; the few numbers of the heads together, as their largest error is a matter of luck. */
