@@ -138,30 +138,26 @@ void axpby(int64_t begin, int64_t end, float alpha, const float* __restrict x, f
     }
 }
 
-template <typename Copy>
-inline __attribute__((always_inline)) void adamw_loop(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate,
-                                                      float keep, float root_correction, float epsilon,
-                                                      const float* __restrict gradient, float* __restrict m,
-                                                      float* __restrict v, float* __restrict p, Copy copy) {
+void adamw(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate, float keep, float root_correction,
+           float epsilon, const float* __restrict gradient, float* __restrict m, float* __restrict v, float* __restrict p,
+           Value* __restrict copy) {
+    // Strips, which are copied while they are in the first-level cache: one loop over all five takes a fifth longer.
+    constexpr int64_t kStrip = 512;
     const float rest1 = 1.0f - beta1;
     const float rest2 = 1.0f - beta2;
-#pragma omp simd
-    for (int64_t i = begin; i < end; i++) {
-        const float g = clip * gradient[i];
-        m[i] = beta1 * m[i] + rest1 * g;
-        v[i] = beta2 * v[i] + rest2 * g * g;
-        p[i] = keep * p[i] - rate * m[i] / (__builtin_sqrtf(v[i]) * root_correction + epsilon);
-        copy(i, p[i]);
-    }
-}
-
-void adamw(int64_t begin, int64_t end, float clip, float beta1, float beta2, float rate, float keep, float root_correction,
-           float epsilon, const float* gradient, float* m, float* v, float* p, Value* copy) {
-    if (copy) {
-        adamw_loop(begin, end, clip, beta1, beta2, rate, keep, root_correction, epsilon, gradient, m, v, p,
-                   [copy](int64_t i, float x) { store(x, copy + i); });
-    } else {
-        adamw_loop(begin, end, clip, beta1, beta2, rate, keep, root_correction, epsilon, gradient, m, v, p, [](int64_t, float) {});
+    for (int64_t strip = begin; strip < end; strip += kStrip) {
+        const int64_t stop = end - strip < kStrip ? end : strip + kStrip;
+        for (int64_t i = strip; i < stop; i++) {
+            const float g = clip * gradient[i];
+            m[i] = beta1 * m[i] + rest1 * g;
+            v[i] = beta2 * v[i] + rest2 * g * g;
+            p[i] = keep * p[i] - rate * m[i] / (__builtin_sqrtf(v[i]) * root_correction + epsilon);
+        }
+        if (copy) {
+            for (int64_t i = strip; i < stop; i++) {
+                store(p[i], copy + i);
+            }
+        }
     }
 }
 

@@ -13,17 +13,14 @@ import dev.nightjar.tensor.Tensor;
  */
 final class LinearMaps implements AutoCloseable {
     /**
-     * Rows of one tile, and the number of rows above which tiles are rows and not columns. A tile of 64 rows by the 1,536 columns of a
-     * feed-forward layer stays in the second-level cache until bias and activation are done.
+     * Of a tile. The larger, the less of the time goes into bringing factors into oneDNN's order, which it does for every tile; a tile's
+     * sums (786 KB) stay in the second-level cache until bias and activation are done.
      */
-    private static final int TILE_ROWS = 64;
-    private static final int TILE_COLUMNS = 128;
-    /** Rows of a weight gradient; divides 384, 768 and their multiples into an even number of tiles. */
-    private static final int TILE_WEIGHT_ROWS = 96;
-    /** The same in bfloat16, where bringing factors into oneDNN's order takes longer in relation, so that tiles are larger. */
-    private static final int TILE_ROWS_BF16 = 256;
-    private static final int TILE_COLUMNS_BF16 = 768;
-    private static final int TILE_WEIGHT_ROWS_BF16 = 192;
+    private static final int TILE_ROWS = 512;
+    private static final int TILE_COLUMNS = 384;
+    /** Rows of a weight gradient's tile, which is as wide as the matrix. */
+    private static final int TILE_WEIGHT_ROWS = 384;
+    private static final int TRANSPOSED_ROWS = 64;
 
     private final IntraOp threads;
     private final Gemm gemm;
@@ -31,7 +28,6 @@ final class LinearMaps implements AutoCloseable {
     /** Null in float32. */
     private final NativeKernels bfloat16;
     private final DType type;
-    private final ScratchMemory transposed = new ScratchMemory();
     private final ScratchMemory sums = new ScratchMemory();
     private final ScratchMemory rounded = new ScratchMemory();
     private final Forward forward = new Forward();
@@ -65,16 +61,8 @@ final class LinearMaps implements AutoCloseable {
         final void multiply(int rowCount, int colCount, boolean rounds) {
             rows = rowCount;
             cols = colCount;
-            if (type == DType.BF16) {
-                height = part(rows, TILE_ROWS_BF16);
-                width = part(cols, TILE_COLUMNS_BF16);
-            } else if (rows <= TILE_ROWS) {
-                height = rows;
-                width = TILE_COLUMNS;
-            } else {
-                height = part(rows, TILE_ROWS);
-                width = cols;
-            }
+            height = part(rows, TILE_ROWS);
+            width = part(cols, TILE_COLUMNS);
             across = Math.ceilDiv(cols, width);
             scratch = rounds ? sums.floats((long) height * width * threads.threads()) : 0;
             threads.run(Math.ceilDiv(rows, height) * across, this);
@@ -136,11 +124,6 @@ final class LinearMaps implements AutoCloseable {
         Shapes.optional("preActivation", preActivation, type, rows, n);
         Shapes.matrix("out", out, type, rows, n);
         long packed = weight instanceof CpuWeight cpuWeight ? cpuWeight.transposed() : 0;
-        if (packed == 0 && rows > TILE_ROWS && type == DType.F32) {
-            // Transposing once costs less than multiplying every tile by a transposed matrix (100 against 115 GFLOP/s).
-            packed = transposed.floats((long) n * k);
-            transpose(threads, kernels, w, packed);
-        }
         forward.n = n;
         forward.k = k;
         forward.activation = activation;
@@ -231,10 +214,9 @@ final class LinearMaps implements AutoCloseable {
         long unrounded = dOut.address();
         long biasSums = dBias.address();
         LinearKernels summing = dOut.dtype() == DType.F32 ? kernels : bfloat16;
-        int height = type == DType.F32 ? TILE_WEIGHT_ROWS : TILE_WEIGHT_ROWS_BF16;
-        threads.run(Math.ceilDiv(n, height), (chunk, worker) -> {
-            int begin = chunk * height;
-            int end = Math.min(n, begin + height);
+        threads.run(Math.ceilDiv(n, TILE_WEIGHT_ROWS), (chunk, worker) -> {
+            int begin = chunk * TILE_WEIGHT_ROWS;
+            int end = Math.min(n, begin + TILE_WEIGHT_ROWS);
             summing.columnSums(begin, end, rows, n, unrounded, biasSums);
             gemm.multiply(type, true, false, end - begin, k, rows, a + (long) type.bytes() * begin, n, b, k, 1,
                     c + 4L * begin * k, k);
@@ -244,13 +226,13 @@ final class LinearMaps implements AutoCloseable {
     /** Writes the transpose [K, N] of a float32 matrix [N, K] to {@code to}. */
     static void transpose(IntraOp threads, LinearKernels kernels, Tensor matrix, long to) {
         long from = matrix.address();
-        threads.run(Math.ceilDiv(matrix.cols(), TILE_ROWS), (chunk, worker) -> kernels.transpose(chunk * TILE_ROWS,
-                Math.min(matrix.cols(), (chunk + 1) * TILE_ROWS), matrix.rows(), matrix.cols(), from, to));
+        threads.run(Math.ceilDiv(matrix.cols(), TRANSPOSED_ROWS), (chunk, worker) -> kernels.transpose(
+                chunk * TRANSPOSED_ROWS, Math.min(matrix.cols(), (chunk + 1) * TRANSPOSED_ROWS), matrix.rows(),
+                matrix.cols(), from, to));
     }
 
     @Override
     public void close() {
-        transposed.close();
         sums.close();
         rounded.close();
     }
