@@ -2,7 +2,6 @@ package dev.nightjar.benchmarks;
 
 import dev.nightjar.Device;
 import dev.nightjar.Precision;
-import dev.nightjar.model.DistilBertConfig;
 import dev.nightjar.tensor.DType;
 import dev.nightjar.train.TokenizedRows;
 import java.util.ArrayList;
@@ -19,8 +18,6 @@ import java.util.Map;
  */
 public final class GpuTraining {
     private static final String GRAPHS = "nightjar.cuda.graphs";
-    private static final DistilBertConfig SMALL = new DistilBertConfig(30522, 64, 32, 2, 4, 64, false, 0,
-            TrainingRig.MINILM.labels(), List.of(), 0.1f, 0.1f, 0.2f, 0.02f);
     private static final Map<Precision, DType> TYPES = Map.of(Precision.FLOAT32, DType.F32, Precision.BFLOAT16,
             DType.BF16);
 
@@ -74,7 +71,8 @@ public final class GpuTraining {
         for (int i = 0; i < warmup + steps; i++) {
             batches.add(stream.batch(shape.rows, shape.length));
         }
-        try (TrainingRig rig = new TrainingRig("cuda", 1, brief ? SMALL : TrainingRig.MINILM, type, shape.rows,
+        try (TrainingRig rig = new TrainingRig("cuda", 1, brief ? TrainingRig.SMALL : TrainingRig.MINILM, type,
+                shape.rows,
                 shape.length)) {
             batches.subList(0, warmup - 1).forEach(rig::step);
             rig.train(batches.get(warmup - 1));

@@ -54,7 +54,7 @@ public class TrainingBenchmark {
     private TrainingRig rig;
     private TokenizedRows batch;
 
-    /** Nothing wrong is timed: two small steps must come out as on the reference. */
+    /** Nothing wrong is timed: two steps of a small model must come out as on the reference. */
     @Setup
     public void prepare() {
         DType type = switch (precision) {
@@ -67,8 +67,8 @@ public class TrainingBenchmark {
             case "base" -> TrainingRig.BASE;
             default -> throw new IllegalArgumentException("shape " + shape);
         };
-        try (TrainingRig checked = new TrainingRig(backend, threads, TrainingRig.MINILM, type, 2, 7);
-                TrainingRig oracle = new TrainingRig("reference", 1, TrainingRig.MINILM, DType.F32, 2, 7)) {
+        try (TrainingRig checked = new TrainingRig(backend, threads, TrainingRig.SMALL, type, 2, 7);
+                TrainingRig oracle = new TrainingRig("reference", 1, TrainingRig.SMALL, DType.F32, 2, 7)) {
             SyntheticRows small = new SyntheticRows(1);
             for (int i = 0; i < 2; i++) {
                 TokenizedRows next = small.batch(2, 7);

@@ -28,6 +28,10 @@ final class TrainingRig implements AutoCloseable {
     static final DistilBertConfig BASE = new DistilBertConfig(30522, 512, 768, 6, 12, 3072, false, 0, MINILM.labels(),
             List.of(), 0.1f, 0.1f, 0.2f, 0.02f);
 
+    /** The same in little, to try a program or an implementation. */
+    static final DistilBertConfig SMALL = new DistilBertConfig(30522, 64, 32, 2, 4, 64, false, 0, MINILM.labels(),
+            List.of(), 0.1f, 0.1f, 0.2f, 0.02f);
+
     private static final AdamW.Settings ADAMW = new AdamW.Settings(0.9f, 0.999f, 1e-8f, 0.01f, 1);
     private static final double LEARNING_RATE = 5e-5;
     private static final long SEED = 1;
