@@ -7,26 +7,16 @@
 
 #include <cstdint>
 
+#include "float_vector.h"
 #include "philox.h"
 #include "value.h"
 #include "vector_math.h"
 
 namespace {
 
-// Vectors of floats, and how many of them are accumulated at once: half of the registers, the others being enough for the factors.
-#if defined(__AVX512F__)
-constexpr int32_t kLanes = 16;
-constexpr int32_t kAccumulators = 16;
-#elif defined(__AVX2__)
-constexpr int32_t kLanes = 8;
-constexpr int32_t kAccumulators = 8;
-#else
-constexpr int32_t kLanes = 4;
-constexpr int32_t kAccumulators = 8;
-#endif
+// Vectors that are accumulated at once: half of the registers, the others being enough for the factors.
+constexpr int32_t kAccumulators = kLanes == 16 ? 16 : 8;
 constexpr int32_t kQueryBlock = 32;
-
-typedef float Vector __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
 
 constexpr int32_t padded(int32_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "float_vector.h"
 #include "kernels.h"
 #include "row_blocks.h"
 #include "vector_math.h"
@@ -16,36 +17,26 @@
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int32_t kFloatLanes = 16;
-constexpr int32_t kFloatRows = 14;
-#elif defined(__AVX2__)
-constexpr int32_t kFloatLanes = 8;
-constexpr int32_t kFloatRows = 6;
-#else
-constexpr int32_t kFloatLanes = 4;
-constexpr int32_t kFloatRows = 6;
-#endif
-constexpr int32_t kFloatPanel = 2 * kFloatLanes;
+// Rows of a block.
+constexpr int32_t kFloatRows = kLanes == 16 ? 14 : 6;
+constexpr int32_t kFloatPanel = 2 * kLanes;
 constexpr int32_t kFloatLine = 16;
 // Up to so many rows the processor's own prefetcher keeps up with memory.
 constexpr int32_t kStreamedRows = 4;
 // How far ahead of a single block's own reading, in floats.
 constexpr int64_t kReadAhead = 2048;
 
-typedef float FloatVector __attribute__((vector_size(kFloatLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+inline Vector load_vector(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 
-inline FloatVector load_vector(const float* from) { return *reinterpret_cast<const FloatVector*>(from); }
-
-inline void store_vector(float* to, FloatVector x) { *reinterpret_cast<FloatVector*>(to) = x; }
+inline void store_vector(float* to, Vector x) { *reinterpret_cast<Vector*>(to) = x; }
 
 // sums (R, panel) = left (k, R) x right (k, panel). `ahead` is prefetched and moves `step` floats for each of k.
 template <int R>
 void multiply_floats(int32_t k, const float* left, const float* right, const float* ahead, int64_t step, float* sums) {
-    FloatVector sum[R][2] = {};
+    Vector sum[R][2] = {};
     for (int32_t i = 0; i < k; i++) {
-        const FloatVector first = load_vector(right);
-        const FloatVector second = load_vector(right + kFloatLanes);
+        const Vector first = load_vector(right);
+        const Vector second = load_vector(right + kLanes);
         if (R > kStreamedRows) {
             __builtin_prefetch(ahead, 0, 2);
             if (kFloatPanel > kFloatLine) {
@@ -64,7 +55,7 @@ void multiply_floats(int32_t k, const float* left, const float* right, const flo
 #pragma GCC unroll 14
     for (int r = 0; r < R; r++) {
         store_vector(sums + r * kFloatPanel, sum[r][0]);
-        store_vector(sums + r * kFloatPanel + kFloatLanes, sum[r][1]);
+        store_vector(sums + r * kFloatPanel + kLanes, sum[r][1]);
     }
 }
 
